@@ -1,0 +1,187 @@
+"""The store protocol: where a memory is kept. Two halves.
+
+`Store` writes, governs and hands out readers; `Reader` is one consistent snapshot of one space, with a deadline.
+Every method is set-based (never one row at a time) and synchronous. No vendor word appears above this seam.
+A `Store` may be used from several threads; a `Reader` from the one that opened it.
+
+Inside a space, nodes also have small integers (`number`: grows, never reused, not in digests) so that recall works on
+arrays. Derived rows (postings, vector codes, adjacency, degrees) are written in the transaction of the truth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from graphmem.schema import (
+    Batch,
+    Change,
+    Commit,
+    Edge,
+    EdgeType,
+    ForgetReport,
+    Id,
+    Item,
+    Job,
+    JobState,
+    Node,
+    NodeKind,
+    Refusal,
+    Source,
+    Space,
+)
+
+Numbers = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Nodes with a score, best first (ties by number). `exact` is False when some better node may be missing."""
+
+    numbers: Numbers
+    scores: Floats
+    exact: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """The fixed-size part of passages and notes, as columns aligned with the numbers asked for. 0 or -1: none.
+
+    `owner`: the passage a note stands in first (a passage: itself). `speaker`, `section`, `source`: node numbers.
+    """
+
+    numbers: Numbers
+    kind: npt.NDArray[np.uint8]  # NodeKind; 0 where the number is unknown, deleted or retired
+    owner: Numbers
+    source: Numbers
+    section: Numbers
+    speaker: Numbers
+    ordinal: Numbers
+    at_us: Numbers  # NO_TIME when unknown
+    form: npt.NDArray[np.uint8]  # Form bits of the owning passage
+
+
+NO_TIME = np.iinfo(np.int64).min
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """The edges of a frontier as arrays, one row an edge.
+
+    `row` indexes the frontier that was asked for; `number` is the node at the other end; `forward` is True when the
+    frontier node is the edge's src. `degree[i, t]` counts all edges of frontier node i of type t, both directions,
+    known without reading them, read or not (t is the EdgeType number, 64 columns). `cut` tells that a hub's older edges were
+    not read.
+    """
+
+    row: Numbers
+    number: Numbers
+    type: npt.NDArray[np.uint8]
+    forward: npt.NDArray[np.bool_]
+    weight: Floats  # 0..1
+    degree: npt.NDArray[np.int64]
+    cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Entities that a folded name stands for: `name` indexes the names asked for."""
+
+    name: Numbers
+    number: Numbers
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """The end of a source (and of one section of it), so that the next passage can be appended."""
+
+    next_ordinal: int
+    last_passage: Id | None  # of the section
+    last_section: Id | None  # of the source
+    sections: int
+
+
+class Reader(Protocol):
+    """One snapshot of one space. Every method raises `DeadlineExceeded` once the deadline has passed."""
+
+    space: Space
+    seq: int  # the last commit it sees
+
+    # -- rows
+    def get(self, ids: Sequence[Id]) -> dict[Id, Node]: ...
+    def numbers(self, ids: Sequence[Id]) -> Numbers: ...  # -1 where unknown
+    def nodes(self, numbers: Numbers) -> list[Node]: ...  # aligned; raises NotFound for an unknown number
+    def heads(self, numbers: Numbers) -> Heads: ...
+    def notes_of(self, passages: Numbers) -> tuple[Numbers, Numbers]: ...  # (row into passages, note number)
+    def page(self, kind: NodeKind, *, after: Id | None = None, limit: int = 100) -> list[Node]: ...  # in id order
+    def edges(
+        self, ids: Sequence[Id], types: Iterable[EdgeType] | None = None, *, limit: int = 1000
+    ) -> list[Edge]: ...  # both directions, by (src, type, dst, start)
+    def aliases_of(self, entities: Sequence[Id]) -> dict[Id, tuple[str, ...]]: ...
+    def counts(self) -> dict[str, int]: ...  # live nodes by kind, edges, retired, commits, vectors
+
+    # -- candidates: exact within the space unless `exact` says otherwise
+    def dense(self, query: Floats, k: int, kinds: Sequence[NodeKind]) -> Candidates: ...  # cosine, per kinds together
+    def cosine(self, query: Floats, numbers: Numbers) -> Floats: ...  # NaN where a node has no vector
+    def vectors(self, numbers: Numbers) -> Floats: ...  # (n, dimension); zeros where there is none
+    def tokens(self, numbers: Numbers) -> tuple[Numbers, npt.NDArray[np.uint8]]: ...  # offsets (n + 1), codes (total, dim/8)
+    def text(self, terms: Sequence[str], k: int | None) -> Candidates: ...  # BM25 k1 1.2 b .75 over passages; None: all
+    def entities(self, folded: Sequence[str]) -> Found: ...
+    def times(self, start_us: int, end_us: int, k: int) -> Candidates: ...  # passages said, notes valid, in the interval
+
+    # -- graph
+    def neighbours(self, frontier: Numbers, types: Sequence[EdgeType], *, limit: int = 512) -> Neighbours: ...
+
+    # -- sources
+    def find_source(self, kind: str, outside_id: str) -> Source | None: ...  # the newest revision
+    def passages_of(self, source: Id) -> list[Id]: ...  # by ordinal
+    def tail(self, source: Id, section: Id | None) -> Tail: ...
+
+    # -- journal
+    def commits(self, *, after: int = 0, limit: int = 100) -> list[Commit]: ...
+    def changes(self, seq: int) -> list[Change]: ...
+    def history(self, id: Id) -> list[tuple[Commit, Change]]: ...  # oldest first
+    def jobs(self) -> list[Job]: ...
+    def items(self, job: Id) -> list[Item]: ...
+    def refusals(self, job: Id | None = None, *, limit: int = 1000) -> list[Refusal]: ...
+    def digest(self) -> str: ...
+    def evidence_digest(self) -> str: ...
+    def check(self) -> list[str]: ...  # where derived rows disagree with the truth; empty when sound
+
+
+class Store(Protocol):
+    """Where a memory is kept. `write` is one transaction with its commit in the journal."""
+
+    url: str
+
+    def space(self, name: str, *, create: bool = True) -> Space: ...  # NotFound when absent and not create
+    def spaces(self) -> list[Space]: ...
+    def reader(self, space: Space, *, deadline_s: float | None = None) -> AbstractContextManager[Reader]: ...
+
+    def write(self, space: Space, batch: Batch) -> Commit | None:
+        """All of the batch or nothing; None when it changes nothing. Raises Conflict (nothing written) when an update
+        or delete names another version than the stored one, InputError when a span's quote is not the passage's text
+        or an edge names a node that is not there, StoreBusy, StoreReadOnly."""
+        ...
+
+    def open_job(self, space: Space, spec: dict[str, Any]) -> Job: ...
+    def close_job(self, space: Space, job: Id, state: JobState) -> None: ...
+    def put_items(self, space: Space, items: Sequence[Item]) -> None: ...
+    def undo(self, space: Space, job: Id) -> Commit | None:
+        """The job's before-images, newest first, as one commit. Raises Conflict when a later change touches them."""
+        ...
+
+    def forget(self, space: Space, ids: Sequence[Id], *, actor: str = "user") -> ForgetReport:
+        """Erase passages, sources, notes or entities and all that is derived from them; no byte stays in any file."""
+        ...
+
+    def forget_space(self, space: Space) -> ForgetReport: ...
+    def used(self, space: Space, ids: Sequence[Id], now_us: int) -> None: ...
+    def rebuild(self, space: Space) -> None: ...  # derived rows anew from the truth
+    def close(self) -> None: ...

@@ -1,0 +1,1 @@
+"""An MoE engine whose experts live on disk. Knows nothing of memory."""
