@@ -1,5 +1,6 @@
 """Value types of graphmem: what a memory is made of. Standard library only."""
 
+from graphmem.schema.drafts import PassageDraft, SourceDraft
 from graphmem.schema.ids import (
     Id,
     entity_id,
@@ -72,6 +73,7 @@ __all__ = [
     "NoteKind",
     "Op",
     "Passage",
+    "PassageDraft",
     "Path",
     "RankedPassage",
     "Recall",
@@ -79,6 +81,7 @@ __all__ = [
     "Report",
     "Section",
     "Source",
+    "SourceDraft",
     "Space",
     "Span",
     "Step",

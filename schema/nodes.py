@@ -131,7 +131,9 @@ class Note:
         if not self.text.strip():
             raise ValueError("a note needs text")
         if not self.spans and not self.parents:
-            raise ValueError(f"note {self.text[:40]!r} names neither spans nor parents: everything says where it came from")
+            raise ValueError(
+                f"note {self.text[:40]!r} names neither spans nor parents: everything says where it came from"
+            )
         if not 0 <= self.confidence_q8 <= ONE_Q8:
             raise ValueError(f"confidence_q8 {self.confidence_q8} is outside 0..256")
         if self.valid_from_us is not None and self.valid_to_us is not None and self.valid_from_us >= self.valid_to_us:
@@ -217,7 +219,9 @@ class Link:
 
     def __post_init__(self) -> None:
         if self.kind not in LINK_KINDS:
-            raise ValueError(f"{self.kind!r} is not a link kind; kinds are {', '.join(kind.name for kind in LINK_KINDS)}")
+            raise ValueError(
+                f"{self.kind!r} is not a link kind; kinds are {', '.join(kind.name for kind in LINK_KINDS)}"
+            )
         if not self.reason:
             raise ValueError("a link needs a reason")
         if self.src == self.dst:

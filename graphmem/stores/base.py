@@ -130,10 +130,14 @@ class Reader(Protocol):
     def dense(self, query: Floats, k: int, kinds: Sequence[NodeKind]) -> Candidates: ...  # cosine, per kinds together
     def cosine(self, query: Floats, numbers: Numbers) -> Floats: ...  # NaN where a node has no vector
     def vectors(self, numbers: Numbers) -> Floats: ...  # (n, dimension); zeros where there is none
-    def tokens(self, numbers: Numbers) -> tuple[Numbers, npt.NDArray[np.uint8]]: ...  # offsets (n + 1), codes (total, dim/8)
+    def tokens(
+        self, numbers: Numbers
+    ) -> tuple[Numbers, npt.NDArray[np.uint8]]: ...  # offsets (n + 1), codes (total, dim/8)
     def text(self, terms: Sequence[str], k: int | None) -> Candidates: ...  # BM25 k1 1.2 b .75 over passages; None: all
     def entities(self, folded: Sequence[str]) -> Found: ...
-    def times(self, start_us: int, end_us: int, k: int) -> Candidates: ...  # passages said, notes valid, in the interval
+    def times(
+        self, start_us: int, end_us: int, k: int
+    ) -> Candidates: ...  # passages said, notes valid, in the interval
 
     # -- graph
     def neighbours(self, frontier: Numbers, types: Sequence[EdgeType], *, limit: int = 512) -> Neighbours: ...
