@@ -76,8 +76,8 @@ class Neighbours:
 
     `row` indexes the frontier that was asked for; `number` is the node at the other end; `forward` is True when the
     frontier node is the edge's src. `degree[i, t]` counts all edges of frontier node i of type t, both directions,
-    known without reading them, read or not (t is the EdgeType number, 64 columns). `cut` tells that a hub's older edges were
-    not read.
+    known without reading them, read or not (t is the EdgeType number, 64 columns). `cut` tells that a hub's older
+    edges were not read.
     """
 
     row: Numbers
