@@ -18,8 +18,8 @@ STOP_WORDS = frozenset(
     "without into onto about over under between through during before after as it its he him his she her hers they "
     "them their theirs we us our ours you your yours i me my mine not no nor only just very too also again more most "
     "some any all each both such own same other what which who whom whose when where why how "
-    "i'm i've i'd i'll it's he's she's that's there's what's let's don't doesn't didn't can't won't isn't aren't wasn't "
-    "weren't you're you've you'll we're we've we'll they're they've".split()
+    "i'm i've i'd i'll it's he's she's that's there's what's let's don't doesn't didn't can't won't isn't aren't "
+    "wasn't weren't you're you've you'll we're we've we'll they're they've".split()
 )
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
 _VOWELS = frozenset("aeiouy")
@@ -71,8 +71,21 @@ def indexed_text(passage: Passage) -> str:
     return " ".join(part for part in parts if part)
 
 
-def embedded_text(passage: Passage) -> str:
-    """What the vector of a passage stands for: speaker and text, or title and text."""
+def embedded_text(passage: Passage, before: Passage | None) -> str:
+    """What the vector of a passage stands for: title and text, or the question of the turn before it and its text.
+
+    `before` is the passage before it in its section. Speakers stay out: a name in a chat mostly marks who is spoken
+    to, and pulls questions to the wrong side.
+    """
     title = passage.meta.get("title", "")
-    head = f"{passage.speaker}: " if passage.speaker else f"{title}\n" if title else ""
-    return head + passage.text
+    head = str(title) if title else last_question(before.text) if before is not None and passage.speaker else ""
+    return f"{head}\n{passage.text}" if head else passage.text
+
+
+def last_question(text: str) -> str:
+    """The last sentence of `text` that ends in a question mark, at most 300 characters of it; "" when there is none."""
+    end = text.rfind("?")
+    if end < 0:
+        return ""
+    start = max(text.rfind(mark, 0, end) for mark in ".!?\n") + 1
+    return text[max(start, end - 300) : end + 1].strip()

@@ -34,7 +34,7 @@ class EdgeType(IntEnum):
     NEXT = 4  # passage -> the passage after it in its section; section -> the next section
     MENTIONS = 5  # note or passage -> entity
     SPEAKER = 6  # passage -> entity who said it
-    TITLE = 7  # source -> entity that its title names
+    TITLE = 7  # passage -> entity that the title of its document names
     ALSO_KNOWN_AS = 8  # entity -> entity
     AGENT = 16  # hyperedge -> entity or note, by role
     OBJECT = 17

@@ -13,7 +13,9 @@ from graphmem.schema.nodes import Note, Passage, Source
 class Step:
     """One step of a path: from node to node over an edge kind, and the factor the activation was multiplied by."""
 
-    kind: str  # "seed:text", "seed:vector", "seed:entity", "seed:time", "prior:…", or an edge type, "~" in front when against its direction
+    # "seed:text", "seed:vector", "seed:entity", "seed:time", "prior:...", or an edge type in lower case, "~" in front
+    # when against its direction
+    kind: str
     src: Id | None  # None for a seed or prior
     dst: Id
     weight: float

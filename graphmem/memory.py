@@ -1,0 +1,280 @@
+"""Memory: the one object a user holds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import AbstractContextManager
+from datetime import datetime, timezone
+from types import TracebackType
+from typing import Self
+
+from graphmem.answer import Generator as TextGenerator
+from graphmem.answer import respond
+from graphmem.construct import Constructor
+from graphmem.embed import Embedder, default_embedder
+from graphmem.errors import InputError, NotFound
+from graphmem.pipeline import Origin, Pipeline
+from graphmem.recall import BALANCED, Plan
+from graphmem.recall import recall as run_recall
+from graphmem.schema import (
+    Answer,
+    Change,
+    Commit,
+    ForgetReport,
+    Id,
+    Item,
+    Job,
+    Node,
+    PassageDraft,
+    Recall,
+    Report,
+    SourceDraft,
+)
+from graphmem.stores import open_store
+from graphmem.stores.base import Reader, Store
+
+When = str | datetime | int | None
+
+
+def open(
+    url: str = "graphmem.db",
+    *,
+    space: str = "default",
+    embedder: Embedder | None = None,
+    generator: TextGenerator | None = None,
+    read_only: bool = False,
+) -> Memory:
+    """Opens the memory at a path or URL, making it if it is not there (unless `read_only`).
+
+    Close it, or use it in a `with`. Raises StoreError when the file is not a store, is newer, or cannot be opened.
+    """
+    store = open_store(url, read_only=read_only)
+    try:
+        return Memory(store, space=space, embedder=embedder, generator=generator, read_only=read_only)
+    except BaseException:
+        store.close()
+        raise
+
+
+class Memory:
+    """Remembers, recalls, answers, forgets: one space of one store. May be used from several threads."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        space: str = "default",
+        embedder: Embedder | None = None,
+        generator: TextGenerator | None = None,
+        read_only: bool = False,
+    ) -> None:
+        self.store = store
+        self.embedder = embedder if embedder is not None else default_embedder()
+        self.generator = generator
+        self.space = store.space(space, create=not read_only)
+        self._pipeline = Pipeline(store, self.space, self.embedder, Constructor())
+
+    # -- in
+
+    def remember(
+        self,
+        text: str,
+        *,
+        speaker: str | None = None,
+        at: When = None,
+        ref: str | None = None,
+        session: str | None = None,
+        source: str = "conversation",
+        title: str = "",
+        meta: Mapping[str, object] | None = None,
+    ) -> Report:
+        """Remembers one turn of a conversation; found by the next recall.
+
+        `at` is an ISO 8601 text, a datetime or microseconds since 1970 UTC; now when not given. The same `ref` and
+        text in the same `source` is the same turn and changes nothing. Raises InputError for text that is blank and
+        for a date that does not exist.
+        """
+        clean, replaced = sound(text)
+        at_us, tz_min = moment(at) if at is not None else (time.time_ns() // 1000, None)
+        noted = {**(meta or {}), **({"replaced": replaced} if replaced else {})}
+        draft = PassageDraft(clean, ref, speaker, at_us, tz_min, session, meta=noted)
+        return self._pipeline.append(SourceDraft("conversation", source, title), [draft], Origin())
+
+    def remember_many(
+        self,
+        drafts: Iterable[PassageDraft],
+        *,
+        source: SourceDraft,
+        job: Job | None = None,
+        item: str = "",
+        start: int = 0,
+        progress: Callable[[int], None] | None = None,
+        durable: bool = True,
+    ) -> Report:
+        """Remembers a whole source in batches, each one transaction.
+
+        A source with a digest is written once: the same digest again changes nothing, another digest under the same
+        outside id is a new revision that supersedes the old one. A source without a digest is live: drafts are
+        appended. With a `job`, the item's cursor is committed with each batch; `start` resumes behind it.
+        """
+        origin = Origin(job.id if job else None, item, cause="ingest" if job else "remember", durable=durable)
+        if source.digest:
+            return self._pipeline.ingest(source, drafts, origin, start=start, progress=progress)
+        return self._pipeline.append(source, drafts, origin)
+
+    # -- out
+
+    def recall(
+        self,
+        question: str,
+        *,
+        limit: int = 10,
+        plan: Plan = BALANCED,
+        now: When = None,
+        deadline_s: float | None = None,
+        token_budget: int | None = None,
+    ) -> Recall:
+        """What memory holds on a question: ranked notes with paths, ranked passages, and in `degraded` what was left
+        out for the deadline or the token budget. Raises InputError for a blank question or a limit below 1."""
+        if not question.strip():
+            raise InputError("the question is blank", hint="ask something")
+        if limit < 1:
+            raise InputError(f"limit {limit} is below 1", hint="ask for at least one hit")
+        return run_recall(
+            self.store,
+            self.space,
+            sound(question)[0],
+            self.embedder,
+            plan=plan,
+            limit=limit,
+            now_us=moment(now)[0] if now is not None else None,
+            deadline_s=deadline_s,
+            token_budget=token_budget,
+        )
+
+    def stream(
+        self, question: str, *, limit: int = 10, now: When = None, deadline_s: float | None = None
+    ) -> Generator[str, None, Answer]:
+        """Yields the answer's text as it comes and returns the Answer. Close it to stop early."""
+        recalled = self.recall(question, limit=limit, now=now, deadline_s=deadline_s)
+        answer = yield from respond(recalled, generator=self.generator, deadline_s=deadline_s)
+        cited = [citation.note.id for citation in answer.citations if citation.note is not None]
+        if cited:
+            self.store.used(self.space, cited, time.time_ns() // 1000)
+        return answer
+
+    def answer(self, question: str, *, limit: int = 10, now: When = None, deadline_s: float | None = None) -> Answer:
+        """The whole answer at once."""
+        pieces = self.stream(question, limit=limit, now=now, deadline_s=deadline_s)
+        while True:
+            try:
+                next(pieces)
+            except StopIteration as stop:
+                answer: Answer = stop.value
+                return answer
+
+    # -- look, trace, undo, erase
+
+    def reader(self, *, deadline_s: float | None = None) -> AbstractContextManager[Reader]:
+        """One snapshot of this space, for everything that has no verb of its own."""
+        return self.store.reader(self.space, deadline_s=deadline_s)
+
+    def get(self, id: Id) -> Node:
+        """The node with this id. Raises NotFound."""
+        with self.reader() as reader:
+            node = reader.get([id]).get(id)
+        if node is None:
+            raise NotFound(f"no node {id} in space {self.space.name!r}", hint="ids come from recall, history or jobs")
+        return node
+
+    def history(self, id: Id) -> list[tuple[Commit, Change]]:
+        """All that happened to an object, oldest first."""
+        with self.reader() as reader:
+            return reader.history(id)
+
+    def jobs(self) -> list[Job]:
+        with self.reader() as reader:
+            return reader.jobs()
+
+    def job(self, id: Id) -> Job:
+        """A job by its id or a unique beginning of it. Raises NotFound."""
+        found = [job for job in self.jobs() if job.id.startswith(id)] if id else []
+        if len(found) != 1:
+            many = f"{len(found)} jobs begin with" if found else "no job"
+            raise NotFound(f"{many} {id!r}", hint="`graphmem jobs list` shows them")
+        return found[0]
+
+    def items(self, job: Id) -> list[Item]:
+        with self.reader() as reader:
+            return reader.items(job)
+
+    def undo(self, job: Id) -> Commit | None:
+        """Takes back all that a job wrote. Raises Conflict when something later builds on it."""
+        return self.store.undo(self.space, self.job(job).id)
+
+    def forget(self, *ids: Id) -> ForgetReport:
+        """Erases nodes and all that is derived from them, from every file of the store. Cannot be undone."""
+        return self.store.forget(self.space, ids)
+
+    def counts(self) -> dict[str, int]:
+        with self.reader() as reader:
+            return reader.counts()
+
+    def digest(self) -> str:
+        with self.reader() as reader:
+            return reader.digest()
+
+    def evidence_digest(self) -> str:
+        with self.reader() as reader:
+            return reader.evidence_digest()
+
+    def check(self) -> list[str]:
+        """Where derived rows disagree with the truth, in words; empty when sound."""
+        with self.reader() as reader:
+            return reader.check()
+
+    def rebuild(self) -> None:
+        """Makes everything derived anew from the truth."""
+        self.store.rebuild(self.space)
+
+    def close(self) -> None:
+        self.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def sound(text: str) -> tuple[str, int]:
+    """Text without NUL and lone surrogates (each becomes U+FFFD), and how many were. InputError when blank."""
+    if not isinstance(text, str):
+        raise InputError(f"text must be a str, not {type(text).__name__}", hint="decode bytes as UTF-8 first")
+    replaced = sum(character == "\x00" or "\ud800" <= character <= "\udfff" for character in text)
+    if replaced:
+        text = "".join("\ufffd" if c == "\x00" or "\ud800" <= c <= "\udfff" else c for c in text)
+    if not text.strip():
+        raise InputError("the text is blank", hint="give at least one word")
+    return text, replaced
+
+
+def moment(at: str | datetime | int) -> tuple[int, int | None]:
+    """Microseconds UTC and the offset in minutes (None when the text has none: taken as UTC)."""
+    if isinstance(at, int):
+        return at, None
+    if isinstance(at, str):
+        try:
+            at = datetime.fromisoformat(at.strip())
+        except ValueError as error:
+            raise InputError(
+                f"{at!r} is not a date that exists", hint="use ISO 8601, for example 2026-05-12T09:30+02:00"
+            ) from error
+    offset = at.utcoffset()
+    aware = at if offset is not None else at.replace(tzinfo=timezone.utc)
+    elapsed = aware - datetime(1970, 1, 1, tzinfo=timezone.utc)
+    us = (elapsed.days * 86_400 + elapsed.seconds) * 1_000_000 + elapsed.microseconds
+    return us, None if offset is None else int(offset.total_seconds() // 60)

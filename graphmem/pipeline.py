@@ -1,0 +1,231 @@
+"""Passages in, report out: place -> construct -> embed -> write, in batches. `remember` and every job use it.
+
+Batches are cut by position in the source, never by what is left to do: a resumed run equals an undisturbed one.
+Everything slow (construction, embedding) happens before the store's writer lock is taken; on `Conflict` the batch is
+computed again from what the store holds now.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
+
+from graphmem.analysis import embedded_text
+from graphmem.construct import Constructed, Constructor
+from graphmem.embed import Embedder
+from graphmem.errors import Conflict
+from graphmem.placing import Placed, Placer, resolve_source, retired_ids, tail_placer
+from graphmem.schema import (
+    Batch,
+    Entity,
+    Id,
+    Item,
+    ItemState,
+    Note,
+    Passage,
+    PassageDraft,
+    Report,
+    Source,
+    SourceDraft,
+    Space,
+)
+from graphmem.stores.base import Reader, Store
+
+#: Passages of one batch, one transaction: about four seconds of embedding, which is what a kill -9 can cost.
+BATCH_PASSAGES = 256
+#: A batch is also cut at this many characters, so that memory stays bounded whatever a chunk holds.
+BATCH_CHARS = 1_000_000
+MAX_ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a batch belongs to: the job and its item, who asked and why."""
+
+    job: Id | None = None
+    item: str = ""
+    actor: str = "user"
+    cause: str = "remember"
+    durable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """Holds no state of its own; safe to share between threads as far as its parts are."""
+
+    store: Store
+    space: Space
+    embedder: Embedder
+    constructor: Constructor
+
+    def append(self, draft: SourceDraft, drafts: Iterable[PassageDraft], origin: Origin) -> Report:
+        """Adds to a live source (a conversation that goes on), after what it holds now."""
+        began, total = time.perf_counter(), Report(job=origin.job)
+        for chunk in batches(drafts):
+            total = added(total, until_no_conflict(partial(self._append, draft, chunk, origin)))
+        return replace(total, seconds=time.perf_counter() - began)
+
+    def ingest(
+        self,
+        draft: SourceDraft,
+        drafts: Iterable[PassageDraft],
+        origin: Origin,
+        *,
+        start: int = 0,
+        progress: Callable[[int], None] | None = None,
+    ) -> Report:
+        """Writes a whole source. Its first `start` drafts are written already. `progress` is told the number of
+        drafts behind it after each batch. The item's cursor is committed with each batch."""
+        began, total, at = time.perf_counter(), Report(job=origin.job), 0
+        with self.store.reader(self.space) as reader:
+            source, superseded = resolve_source(self.space.key, reader, draft)
+            retired = retired_ids(reader, superseded) if superseded is not None else ()
+        placer = Placer(self.space.key, source)
+        for chunk in batches(drafts):
+            placed = placer.place(chunk)
+            at += len(chunk)
+            if at > start:
+                write = partial(self._write, placed, origin, retired, cursor(origin, at))
+                total = added(total, until_no_conflict(write))
+                retired = ()
+                if progress is not None:
+                    progress(at)
+        if origin.job is not None:
+            self.store.put_items(self.space, [Item(origin.job, origin.item, ItemState.DONE, at)])
+        return replace(total, seconds=time.perf_counter() - began)
+
+    def _append(self, draft: SourceDraft, drafts: Sequence[PassageDraft], origin: Origin) -> Report:
+        with self.store.reader(self.space) as reader:
+            source, _ = resolve_source(self.space.key, reader, draft)
+            placer = tail_placer(self.space.key, reader, source, drafts)
+            stored = reader.get(placer.ids(drafts))
+        there = {id: node for id, node in stored.items() if isinstance(node, Passage)}
+        return self._write(placer.place(drafts, there), origin, (), ())
+
+    def _write(self, placed: Placed, origin: Origin, retired: tuple[Id, ...], items: tuple[Item, ...]) -> Report:
+        """One batch: nothing slow happens under the writer's lock, and what is there already costs no embedding."""
+        with self.store.reader(self.space) as reader:
+            numbers = reader.numbers([passage.id for passage in placed.passages])
+            if (numbers >= 0).all() and not retired:
+                if items:
+                    self.store.put_items(self.space, items)
+                return Report(job=origin.job, seq=reader.seq, skipped=len(placed.passages))
+            known = self._known(reader, placed.source, placed.passages)
+        built = self.constructor.build(
+            self.space.key, placed.source, placed.passages, known=known, before=placed.before
+        )
+        commit = self.store.write(self.space, self._batch(placed, built, origin, retired, items))
+        return report(placed, built, origin.job, commit.seq if commit else 0)
+
+    def _known(self, reader: Reader, source: Source, passages: Sequence[Passage]) -> dict[str, tuple[Entity, ...]]:
+        """The entities that names in these passages stand for already, by folded name."""
+        names = sorted(self.constructor.names(source, passages))
+        found = reader.entities(names)
+        known: dict[str, tuple[Entity, ...]] = {}
+        for index, node in zip(found.name.tolist(), reader.nodes(found.number), strict=True):
+            if isinstance(node, Entity):
+                known[names[index]] = (*known.get(names[index], ()), node)
+        return known
+
+    def _batch(
+        self, placed: Placed, built: Constructed, origin: Origin, retired: tuple[Id, ...], items: tuple[Item, ...]
+    ) -> Batch:
+        ids, texts = embeddable(placed, built.notes)
+        passages = len(placed.passages)
+        embedded = self.embedder.texts(texts, tokens=[True] * passages + [False] * (len(ids) - passages))
+        return Batch(
+            actor=origin.actor,
+            cause=origin.cause,
+            job=origin.job,
+            nodes=(placed.source, *placed.sections, *placed.passages, *built.entities, *built.notes, *built.hyperedges),
+            edges=(*placed.edges, *built.edges),
+            aliases=built.aliases,
+            vector_ids=tuple(ids),
+            vectors=embedded.vectors,
+            tokens=dict(zip(ids, embedded.tokens[:passages], strict=False)),
+            retire=retired,
+            items=items,
+            refusals=built.refusals,
+            durable=origin.durable,
+        )
+
+
+def cursor(origin: Origin, at: int) -> tuple[Item, ...]:
+    return (Item(origin.job, origin.item, ItemState.PENDING, at),) if origin.job is not None else ()
+
+
+def until_no_conflict(write: Callable[[], Report]) -> Report:
+    """Computes a batch again when another writer came between, at most MAX_ATTEMPTS times."""
+    for _ in range(MAX_ATTEMPTS - 1):
+        try:
+            return write()
+        except Conflict:
+            continue
+    return write()
+
+
+def batches(drafts: Iterable[PassageDraft]) -> Iterator[list[PassageDraft]]:
+    """Cut by position and size of the drafts alone, so that the cuts are the same in every run."""
+    iterator, pending = iter(drafts), list[PassageDraft]()
+    while chunk := pending or list(islice(iterator, BATCH_PASSAGES)):
+        size, end = 0, 0
+        for draft in chunk:
+            size += len(draft.text)
+            if end and size > BATCH_CHARS:
+                break
+            end += 1
+        yield chunk[:end]
+        pending = chunk[end:]
+
+
+def embeddable(placed: Placed, notes: Sequence[Note]) -> tuple[list[Id], list[str]]:
+    """Ids and texts to embed: passages, each with the question it answers or its title, then notes."""
+    last = dict(placed.before)
+    ids: list[Id] = []
+    texts: list[str] = []
+    for passage in placed.passages:
+        ids.append(passage.id)
+        texts.append(embedded_text(passage, last.get(passage.section)))
+        last[passage.section] = passage
+    return ids + [note.id for note in notes], texts + [note.text for note in notes]
+
+
+def report(placed: Placed, built: Constructed, job: Id | None, seq: int) -> Report:
+    return Report(
+        job=job,
+        seq=seq,
+        sources=1,
+        passages=len(placed.passages),
+        notes=len(built.notes),
+        entities=len(built.entities),
+        hyperedges=len(built.hyperedges),
+        edges=len(placed.edges) + len(built.edges),
+        refusals=len(built.refusals),
+        passage_ids=tuple(passage.id for passage in placed.passages),
+    )
+
+
+#: A report names at most this many passages: one remembered turn wants its id back, a job does not.
+MAX_REPORTED_IDS = 1_000
+
+
+def added(total: Report, part: Report) -> Report:
+    """Reports of two batches of one source as one."""
+    return Report(
+        job=total.job,
+        seq=max(total.seq, part.seq),
+        sources=max(total.sources, part.sources),
+        passages=total.passages + part.passages,
+        notes=total.notes + part.notes,
+        entities=total.entities + part.entities,
+        hyperedges=total.hyperedges + part.hyperedges,
+        edges=total.edges + part.edges,
+        refusals=total.refusals + part.refusals,
+        skipped=total.skipped + part.skipped,
+        failed=total.failed + part.failed,
+        seconds=total.seconds + part.seconds,
+        passage_ids=(*total.passage_ids, *part.passage_ids)[:MAX_REPORTED_IDS],
+    )
