@@ -85,8 +85,9 @@ def ingest_ratio(folder: Path, rounds: int) -> list[Row]:
 
 
 def _reference_encoder():  # type: ignore[no-untyped-def]
-    from graphmem.embed import minilm_folder
     from sentence_transformers import SentenceTransformer
+
+    from graphmem.embed import minilm_folder
 
     model = SentenceTransformer(str(minilm_folder()), device="cpu")
     return lambda texts: model.encode(texts, batch_size=64, normalize_embeddings=True, show_progress_bar=False)
