@@ -71,21 +71,10 @@ def indexed_text(passage: Passage) -> str:
     return " ".join(part for part in parts if part)
 
 
-def embedded_text(passage: Passage, before: Passage | None) -> str:
-    """What the vector of a passage stands for: title and text, or the question of the turn before it and its text.
+def embedded_text(passage: Passage) -> str:
+    """What the vector of a passage stands for: a turn's text alone, a document's title and text.
 
-    `before` is the passage before it in its section. Speakers stay out: a name in a chat mostly marks who is spoken
-    to, and pulls questions to the wrong side.
+    No speaker in front: a name in a chat mostly marks who is spoken to; it cost .8 points of recall@10.
     """
     title = passage.meta.get("title", "")
-    head = str(title) if title else last_question(before.text) if before is not None and passage.speaker else ""
-    return f"{head}\n{passage.text}" if head else passage.text
-
-
-def last_question(text: str) -> str:
-    """The last sentence of `text` that ends in a question mark, at most 300 characters of it; "" when there is none."""
-    end = text.rfind("?")
-    if end < 0:
-        return ""
-    start = max(text.rfind(mark, 0, end) for mark in ".!?\n") + 1
-    return text[max(start, end - 300) : end + 1].strip()
+    return f"{title}\n{passage.text}" if title else passage.text

@@ -133,7 +133,7 @@ class Pipeline:
     def _batch(
         self, placed: Placed, built: Constructed, origin: Origin, retired: tuple[Id, ...], items: tuple[Item, ...]
     ) -> Batch:
-        ids, texts = embeddable(placed, built.notes)
+        ids, texts = embeddable(placed.passages, built.notes)
         passages = len(placed.passages)
         embedded = self.embedder.texts(texts, tokens=[True] * passages + [False] * (len(ids) - passages))
         return Batch(
@@ -181,16 +181,10 @@ def batches(drafts: Iterable[PassageDraft]) -> Iterator[list[PassageDraft]]:
         pending = chunk[end:]
 
 
-def embeddable(placed: Placed, notes: Sequence[Note]) -> tuple[list[Id], list[str]]:
-    """Ids and texts to embed: passages, each with the question it answers or its title, then notes."""
-    last = dict(placed.before)
-    ids: list[Id] = []
-    texts: list[str] = []
-    for passage in placed.passages:
-        ids.append(passage.id)
-        texts.append(embedded_text(passage, last.get(passage.section)))
-        last[passage.section] = passage
-    return ids + [note.id for note in notes], texts + [note.text for note in notes]
+def embeddable(passages: Sequence[Passage], notes: Sequence[Note]) -> tuple[list[Id], list[str]]:
+    """Ids and texts to embed, passages before notes."""
+    ids = [*(passage.id for passage in passages), *(note.id for note in notes)]
+    return ids, [*(embedded_text(passage) for passage in passages), *(note.text for note in notes)]
 
 
 def report(placed: Placed, built: Constructed, job: Id | None, seq: int) -> Report:

@@ -58,7 +58,9 @@ class Placer:
             if stored is not None and passage.id in stored:
                 self.last[section] = stored[passage.id]
                 continue
-            edges.append(Edge(passage.id, EdgeType.PART, section or self.source.id))
+            edges.append(Edge(passage.id, EdgeType.PART, self.source.id))
+            if section is not None:
+                edges.append(Edge(passage.id, EdgeType.PART, section))
             previous = self.last.get(section)
             if previous is not None and previous.id != passage.id:
                 edges.append(Edge(previous.id, EdgeType.NEXT, passage.id))

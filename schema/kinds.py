@@ -30,12 +30,13 @@ class EdgeType(IntEnum):
 
     FROM = 1  # note or hyperedge -> passage, with the span
     DERIVED = 2  # note -> note it was made from
-    PART = 3  # passage -> section or source; section -> source
+    PART = 3  # passage -> section and source; section -> source
     NEXT = 4  # passage -> the passage after it in its section; section -> the next section
-    MENTIONS = 5  # note or passage -> entity
+    MENTIONS = 5  # passage -> entity that it names
     SPEAKER = 6  # passage -> entity who said it
-    TITLE = 7  # passage -> entity that the title of its document names
+    TITLE = 7  # source -> entity that its title names
     ALSO_KNOWN_AS = 8  # entity -> entity
+    ABOUT = 9  # note -> entity that it names
     AGENT = 16  # hyperedge -> entity or note, by role
     OBJECT = 17
     WITH = 18
