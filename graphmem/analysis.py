@@ -72,9 +72,10 @@ def indexed_text(passage: Passage) -> str:
 
 
 def embedded_text(passage: Passage) -> str:
-    """What the vector of a passage stands for: a turn's text alone, a document's title and text.
+    """What the vector and the token codes of a passage stand for: title and text; a turn's text alone.
 
-    No speaker in front: a name in a chat mostly marks who is spoken to; it cost .8 points of recall@10.
+    Speakers stay out: a name in a chat mostly marks who is spoken to, and costs .8 points of recall@10. The question
+    that a turn answers stays out too: the edge to the turn before finds it as well, and can be shown.
     """
     title = passage.meta.get("title", "")
     return f"{title}\n{passage.text}" if title else passage.text
