@@ -181,10 +181,10 @@ def batches(drafts: Iterable[PassageDraft]) -> Iterator[list[PassageDraft]]:
         pending = chunk[end:]
 
 
-def embeddable(placed: Placed, notes: Sequence[Note]) -> tuple[list[Id], list[str]]:
-    """Ids and texts to embed: passages, then notes."""
-    ids = [passage.id for passage in placed.passages] + [note.id for note in notes]
-    return ids, [embedded_text(passage) for passage in placed.passages] + [note.text for note in notes]
+def embeddable(passages: Sequence[Passage], notes: Sequence[Note]) -> tuple[list[Id], list[str]]:
+    """Ids and texts to embed, passages before notes."""
+    ids = [*(passage.id for passage in passages), *(note.id for note in notes)]
+    return ids, [*(embedded_text(passage) for passage in passages), *(note.text for note in notes)]
 
 
 def report(placed: Placed, built: Constructed, job: Id | None, seq: int) -> Report:
