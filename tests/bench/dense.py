@@ -1,5 +1,5 @@
-"""Vector search of the store against exact float32, on 100,000 real texts: the sentences of the development data, and
-runs of two and three neighbouring sentences until there are enough. Their vectors are cached in build/."""
+"""Vector search of the store against exact float32, on 100,000 real texts: the sentences of the development data, their
+clauses, and runs of neighbouring sentences until there are enough. Their vectors are cached in build/."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from tests.bench.table import Row
 SIZES = {"quick": 0, "full": 100_000, "million": 100_000}
 QUERIES = 300
 _CUT = re.compile(r"(?<=[.!?])\s+")
+_CLAUSE = re.compile(r"(?<=[,;:])\s+|\s+(?=and |but |because |when |which |who )")
 
 
 def run(size: str) -> list[Row]:
@@ -51,7 +52,12 @@ def real_texts(count: int) -> tuple[list[str], list[str]]:
 
 
 def _runs(units: list[list[str]]) -> Iterator[str]:
-    for length in (1, 2, 3, 4):
+    for sentences in units:
+        yield from sentences
+    for sentences in units:
+        for sentence in sentences:
+            yield from _CLAUSE.split(sentence)
+    for length in (2, 3, 4):
         for sentences in units:
             for start in range(len(sentences) - length + 1):
                 yield " ".join(sentences[start : start + length])
