@@ -47,7 +47,7 @@ def real_texts(count: int) -> tuple[list[str], list[str]]:
         units += [_CUT.split(unit["text"]) for unit in task.get("turns", []) + task.get("passages", [])]
         questions += [question["text"] for question in task["questions"]]
     order = np.random.default_rng(3).permutation(len(questions))
-    found = dict.fromkeys(text for text in _runs(units) if 20 < len(text) < 400)
+    found = dict.fromkeys(text for text in _runs(units) if 20 < len(text) < 500)
     return list(found)[:count], [questions[index] for index in order]
 
 
@@ -57,7 +57,7 @@ def _runs(units: list[list[str]]) -> Iterator[str]:
     for sentences in units:
         for sentence in sentences:
             yield from _CLAUSE.split(sentence)
-    for length in (2, 3, 4):
+    for length in (2, 3, 4, 5):
         for sentences in units:
             for start in range(len(sentences) - length + 1):
                 yield " ".join(sentences[start : start + length])
