@@ -1,0 +1,224 @@
+"""recall: understand the question -> search -> spread -> rank -> explain. Reads one snapshot, writes nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from graphmem.analysis import indexed_text, terms
+from graphmem.embed import Embedder
+from graphmem.errors import DeadlineExceeded
+from graphmem.recall.activation import NOTHING
+from graphmem.recall.gather import Asked, Found, Signals, resolve, search, signals
+from graphmem.recall.plan import BALANCED, Plan
+from graphmem.recall.rank import Flows, Ranked, paths, rank, step_numbers
+from graphmem.recall.score import Parts, score
+from graphmem.recall.understand import understand
+from graphmem.recall.walks import bridge, near, seed_values
+from graphmem.schema import Hit, Id, NodeKind, Note, Passage, RankedPassage, Recall, Space
+from graphmem.stores.base import Reader, Store
+
+Numbers = npt.NDArray[np.int64]
+
+#: Share of the deadline after which no further part is begun: the rest is for ranking and fetching what was found.
+SOFT_DEADLINE = 0.6
+CHARS_A_TOKEN = 4
+MAX_NEWCOMERS = 256  # passages that only the flow found
+
+
+@dataclass(slots=True)
+class Clock:
+    """Time left, milliseconds by part, and what was left out."""
+
+    deadline_s: float | None
+    began: float = field(default_factory=time.perf_counter)
+    lap: float = field(default_factory=time.perf_counter)
+    work: dict[str, float] = field(default_factory=dict)
+    degraded: list[str] = field(default_factory=list)
+
+    def part(self, name: str) -> None:
+        now = time.perf_counter()
+        self.work[f"{name}_ms"] = 1000 * (now - self.lap)
+        self.lap = now
+
+    def late(self, left_out: str) -> bool:
+        """True when no further part should begin; says what is left out for it."""
+        spent = time.perf_counter() - self.began
+        if self.deadline_s is None or spent < SOFT_DEADLINE * self.deadline_s:
+            return False
+        self.degraded.append(f"deadline: {left_out}")
+        return True
+
+
+def recall(
+    store: Store,
+    space: Space,
+    question: str,
+    embedder: Embedder,
+    *,
+    plan: Plan = BALANCED,
+    limit: int = 10,
+    now_us: int | None = None,
+    deadline_s: float | None = None,
+    token_budget: int | None = None,
+) -> Recall:
+    """The best `limit` notes and passages on a question, with paths. `now_us` only serves words such as "yesterday".
+
+    Past 0.6 of the deadline no further part begins; Recall.degraded says which were left out. Raises
+    DeadlineExceeded when the searches themselves did not end in time. The same store state, question and plan give
+    the same result.
+    """
+    clock = Clock(deadline_s)
+    with store.reader(space, deadline_s=deadline_s) as reader:
+        asked = resolve(reader, understand(question, now_us), embedder, plan)
+        clock.part("understand")
+        found = search(reader, asked, plan)
+        clock.part("search")
+        first = signals(reader, asked, found, found.pool, plan)
+        clock.part("score")
+        flows = flow(reader, first, score(asked, first, plan), plan, clock)
+        ranked = ranked_with_newcomers(reader, asked, found, first, flows=flows, plan=plan, clock=clock)
+        clock.part("rank")
+        return told(reader, asked, found, ranked, clock=clock, limit=limit, token_budget=token_budget)
+
+
+def flow(reader: Reader, first: Signals, parts: Parts, plan: Plan, clock: Clock) -> Flows:
+    """Spreads from the seeds, as far as the plan has edges and the deadline time."""
+    seed = parts.seed
+    values = seed_values(seed, plan.seeds)
+    seeds = dict(zip(first.numbers[values > 0].tolist(), values[values > 0].tolist(), strict=True))
+    starts = first.numbers[np.lexsort((first.numbers, -seed))[: plan.bridge_starts]]
+    mass = {int(start): 1.0 / len(starts) for start in starts}
+    none = Flows(seeds, NOTHING, mass, NOTHING)
+    if not len(first.numbers) or clock.late("no spreading over edges"):
+        return none
+    try:
+        turns = near(reader, first.numbers, values, plan) if plan.near_gain else NOTHING
+        over = bridge(reader, np.sort(starts), plan) if plan.bridge_gain else NOTHING
+    except DeadlineExceeded:
+        clock.degraded.append("deadline: no spreading over edges")
+        return none
+    clock.work["expanded"] = turns.expanded + over.expanded
+    clock.work["edges"] = turns.edges + over.edges
+    if turns.cut or over.cut:
+        clock.degraded.append("work cap: not every edge of a hub was followed")
+    clock.part("spread")
+    return Flows(seeds, turns, mass, over)
+
+
+def ranked_with_newcomers(
+    reader: Reader, asked: Asked, found: Found, first: Signals, *, flows: Flows, plan: Plan, clock: Clock
+) -> Ranked:
+    """Ranks the pool and the passages that only the flow found, which are scored like the rest."""
+    arrived = np.concatenate([flows.near.numbers, flows.bridge.numbers])
+    gain = np.concatenate([plan.near_gain * flows.near.values, plan.bridge_gain * flows.bridge.values])
+    new = ~np.isin(arrived, first.numbers)
+    arrived, gain = arrived[new], gain[new]
+    newcomers = np.unique(arrived[np.argsort(-gain, kind="stable")[:MAX_NEWCOMERS]])
+    everyone = first
+    if len(newcomers) and not clock.late("passages found over edges alone"):
+        newcomers = newcomers[reader.heads(newcomers).kind == NodeKind.PASSAGE]
+        everyone = together(reader, first, signals(reader, asked, found, newcomers, plan))
+    clock.work["candidates"] = len(everyone.numbers)
+    clock.work["token_codes"] = everyone.codes_read
+    return rank(everyone, score(asked, everyone, plan), flows, plan)
+
+
+def together(reader: Reader, first: Signals, second: Signals) -> Signals:
+    """Two sets of columns as one, ascending by number."""
+    numbers = np.concatenate([first.numbers, second.numbers])
+    order = np.argsort(numbers, kind="stable")
+
+    def both(name: str) -> npt.NDArray[np.float64]:
+        return np.asarray(np.concatenate([getattr(first, name), getattr(second, name)])[order])
+
+    return Signals(
+        numbers[order],
+        reader.heads(numbers[order]),
+        both("text"),
+        both("sentence"),
+        both("tokens"),
+        both("entity"),
+        both("note").astype(np.int64),
+        first.codes_read + second.codes_read,
+        first.left_out + second.left_out,
+    )
+
+
+def told(
+    reader: Reader, asked: Asked, found: Found, ranked: Ranked, *, clock: Clock, limit: int, token_budget: int | None
+) -> Recall:
+    """Fetches the best rows and says how they were found."""
+    rows = ranked.order[:limit].tolist()
+    notes = notes_of_rows(reader, ranked, rows)
+    numbers = step_numbers(ranked, rows) | {note for note in notes.values() if note}
+    order = np.array(sorted(numbers), np.int64)
+    nodes = dict(zip(order.tolist(), reader.nodes(order), strict=True)) if len(order) else {}
+    ids: Mapping[int, Id] = {number: node.id for number, node in nodes.items()}
+    hits, passages = [], []
+    for row in rows:
+        passage = nodes[int(ranked.signals.numbers[row])]
+        if not isinstance(passage, Passage):
+            continue
+        passages.append(RankedPassage(passage, float(ranked.score[row])))
+        note = nodes.get(notes.get(row, 0))
+        if isinstance(note, Note):
+            hits.append(Hit(note, passage, float(ranked.score[row]), paths(ranked, row, ids)))
+    hits, passages = within_budget(hits, passages, token_budget, clock)
+    if not found.exact:
+        clock.degraded.append("approximate: vector search was not exact")
+    clock.part("tell")
+    return Recall(
+        asked.question.text,
+        tuple(hits),
+        tuple(passages),
+        tuple(dict.fromkeys(clock.degraded)),
+        clock.work,
+        reader.seq,
+        support(asked, passages, ranked, rows),
+        ranked.plan.name,
+    )
+
+
+def notes_of_rows(reader: Reader, ranked: Ranked, rows: list[int]) -> dict[int, int]:
+    """The note that speaks for each row: its best known one, else its first."""
+    notes = {row: int(ranked.signals.note[row]) for row in rows}
+    unknown = [row for row in rows if not notes[row]]
+    if unknown:
+        at, numbers = reader.notes_of(ranked.signals.numbers[unknown])
+        for index, number in zip(at.tolist(), numbers.tolist(), strict=True):
+            notes[unknown[index]] = notes[unknown[index]] or int(number)
+    return notes
+
+
+def within_budget(
+    hits: list[Hit], passages: list[RankedPassage], token_budget: int | None, clock: Clock
+) -> tuple[list[Hit], list[RankedPassage]]:
+    """The first passages whose texts fit the budget (four characters a token), and their hits."""
+    if token_budget is None:
+        return hits, passages
+    used, kept = 0, 0
+    for ranked in passages:
+        used += -(-len(ranked.passage.text) // CHARS_A_TOKEN)
+        if used > token_budget:
+            clock.degraded.append(f"token budget: {kept} of {len(passages)} passages fit in {token_budget} tokens")
+            break
+        kept += 1
+    fitting = {ranked.passage.id for ranked in passages[:kept]}
+    return [hit for hit in hits if hit.passage is not None and hit.passage.id in fitting], passages[:kept]
+
+
+def support(asked: Asked, passages: list[RankedPassage], ranked: Ranked, rows: list[int]) -> float:
+    """How well the best evidence covers the question, 0..1: half the share of its terms that one of the first three
+    passages holds, half its best note's cosine between .2 (any two texts) and .6 (the same thing in other words)."""
+    if not passages:
+        return 0.0
+    wanted = set(asked.terms)
+    texts = [set(terms(indexed_text(ranked.passage))) for ranked in passages[:3]]
+    covered = max((len(wanted & text) / len(wanted) for text in texts), default=0.0) if wanted else 0.0
+    cosine = float(ranked.signals.sentence[rows[:3]].max())
+    return 0.5 * covered + 0.5 * min(1.0, max(0.0, (cosine - 0.2) / 0.4))

@@ -1,0 +1,118 @@
+"""What flows over a store's edges: to the turns next to a seed, and over an entity to the page that it leads to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from graphmem.recall.activation import Activation, Shares, spread
+from graphmem.recall.plan import Plan
+from graphmem.schema import EdgeType, Form
+from graphmem.stores.base import Neighbours, Reader
+
+Numbers = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+
+def seed_values(score: Floats, count: int) -> Floats:
+    """What the best `count` have above the last of them; 0 for the rest. With fewer candidates, above the least."""
+    if not len(score):
+        return score
+    last = np.partition(score, len(score) - min(count, len(score)))[len(score) - min(count, len(score))]
+    return np.asarray(np.maximum(score - last, 0.0), np.float64)
+
+
+def near(reader: Reader, seeds: Numbers, values: Floats, plan: Plan) -> Activation:
+    """One hop over NEXT, both ways. Turns after a question get more."""
+    return spread(seeds, values, NextTurns(reader, plan), hops=1, decay=plan.decay, expanded=plan.expanded)
+
+
+def bridge(reader: Reader, starts: Numbers, plan: Plan) -> Activation:
+    """Passage -MENTIONS-> entity, and from there to the source that it titles or to other passages that name it.
+
+    Starts share a mass of 1: an unlikely start cannot drown the rest, and a page with many names says little by each.
+    """
+    mass = np.full(len(starts), 1.0 / max(1, len(starts)))
+    return spread(
+        starts,
+        mass,
+        OverEntities(reader, plan),
+        hops=3,
+        decay=plan.decay,
+        threshold=plan.threshold,
+        expanded=plan.expanded,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class NextTurns:
+    reader: Reader
+    plan: Plan
+
+    def __call__(self, frontier: Numbers, hop: int) -> Shares:  # noqa: ARG002 every hop is alike
+        edges = self.reader.neighbours(frontier, (EdgeType.NEXT,), limit=8)
+        asks = (self.reader.heads(frontier).form & Form.HAS_QUESTION) > 0
+        forward = np.where(asks[edges.row], self.plan.next_after_question, self.plan.next)
+        return _shares(edges, np.where(edges.forward, forward, self.plan.previous))
+
+
+@dataclass(frozen=True, slots=True)
+class OverEntities:
+    """Hop 0 leaves passages, hop 1 entities, hop 2 sources. Passages that are reached stay where they are.
+
+    An entity passes on title/mention x rarity / fan-out, rarity = 1 / log2(1 + mentions): a name that everything
+    mentions leads nowhere.
+    """
+
+    reader: Reader
+    plan: Plan
+
+    def __call__(self, frontier: Numbers, hop: int) -> Shares:
+        limit = self.plan.edges_a_node
+        if hop == 0:
+            edges = self.reader.neighbours(frontier, (EdgeType.MENTIONS,), limit=limit)
+            return _shares(edges, np.where(edges.forward, _by_degree(edges, EdgeType.MENTIONS), 0.0))
+        if hop == 1:
+            edges = self.reader.neighbours(frontier, (EdgeType.TITLE, EdgeType.MENTIONS), limit=limit)
+            rarity = 1.0 / np.log2(1.0 + np.maximum(edges.degree[:, EdgeType.MENTIONS], 1))[edges.row]
+            title = self.plan.title * _by_degree(edges, EdgeType.TITLE)
+            mention = self.plan.mention * _by_degree(edges, EdgeType.MENTIONS)
+            share = rarity * np.where(edges.type == EdgeType.TITLE, title, mention)
+            return _shares(edges, np.where(edges.forward, 0.0, share))
+        edges = self.reader.neighbours(frontier, (EdgeType.PART,), limit=limit)
+        return _shares(edges, np.where(edges.forward, 0.0, _by_degree(edges, EdgeType.PART)))
+
+
+def _by_degree(edges: Neighbours, type: EdgeType) -> Floats:
+    """1 / the number of edges of this type that the row's node has, read or not."""
+    return np.asarray(1.0 / np.maximum(edges.degree[:, type], 1), np.float64)[edges.row]
+
+
+def _shares(edges: Neighbours, share: Floats) -> Shares:
+    kind = np.where(edges.forward, 1, -1) * edges.type.astype(np.int64)
+    keep = share > 0
+    weighted = (share * edges.weight)[keep]
+    return Shares(edges.row[keep], edges.number[keep].astype(np.int64), weighted, kind[keep], edges.cut)
+
+
+def kind_name(kind: int) -> str:
+    """How a path names an edge: `NEXT`, or `~NEXT` against its direction."""
+    return EdgeType(abs(kind)).name if kind > 0 else f"~{EdgeType(abs(kind)).name}"
+
+
+def champions(group: Numbers, values: Floats, numbers: Numbers) -> dict[int, tuple[int, float]]:
+    """The strongest seed of each group: group -> (its number, its value)."""
+    best: dict[int, tuple[int, float]] = {}
+    for index in np.argsort(-values, kind="stable").tolist():
+        if values[index] <= 0:
+            break
+        best.setdefault(int(group[index]), (int(numbers[index]), float(values[index])))
+    return best
+
+
+def groups(section: Numbers, source: Sequence[int] | Numbers) -> Numbers:
+    """What a passage stands in: its section, else its source (as a negative number)."""
+    return np.where(section > 0, section, -np.maximum(np.asarray(source, np.int64), 0))
