@@ -1,0 +1,63 @@
+"""The command line. Exit codes are those of `graphmem.errors`, plus 0 for done and 130 for Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+import graphmem
+from graphmem.api.commands import ask, bulk, care, serve
+from graphmem.api.environment import check_names
+from graphmem.api.terminal import fail, say
+
+EPILOG = (
+    "Exit codes: 0 done (also when nothing is found), 1 unexpected or refused, 2 bad input or setting, 3 not found, "
+    "4 the store, 5 a model, 6 a job with failed items, 130 interrupted."
+)
+
+app = typer.Typer(
+    name="graphmem",
+    help="A memory for language-model applications, kept as a graph that people can see and trust.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (ask.remember, bulk.ingest, ask.recall, ask.answer):
+    app.command()(command)
+app.add_typer(bulk.jobs, name="jobs")
+for command in (care.history, care.forget, care.stats, care.check, care.rebuild, serve.serve):
+    app.command()(command)
+app.add_typer(serve.models, name="models")
+
+
+def show_version(wanted: bool) -> None:
+    if wanted:
+        say(f"graphmem {graphmem.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """A memory for language-model applications, kept as a graph that people can see and trust."""
+
+
+def main() -> None:
+    """Runs the command line and exits with its code. No error leaves as a traceback unless GRAPHMEM_DEBUG asks."""
+    try:
+        check_names(os.environ)
+        app()
+    except Exception as error:
+        sys.exit(fail(error))
+
+
+if __name__ == "__main__":
+    main()

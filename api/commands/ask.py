@@ -1,0 +1,127 @@
+"""remember, recall, answer: one turn in, one question out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from graphmem.api.commands.options import (
+    SPACE,
+    STORE,
+    Format,
+    Llm,
+    Output,
+    Space,
+    Store,
+    from_stdin,
+    nodes_of,
+    open_memory,
+)
+from graphmem.api.terminal import console, print_json, printable, say
+from graphmem.api.wire import answer_json, ids_of, recall_json, report_json
+
+if TYPE_CHECKING:
+    from graphmem.memory import Memory
+    from graphmem.schema import Answer
+
+Question = Annotated[str, typer.Argument(help="What you want to know; `-` reads standard input.")]
+Limit = Annotated[int, typer.Option("--limit", "-n", min=1, help="How many hits at most.")]
+Deadline = Annotated[float | None, typer.Option("--deadline", min=0.001, help="Seconds it may take.")]
+Now = Annotated[str | None, typer.Option("--now", help="The date of asking, ISO 8601; today when not given.")]
+
+
+def remember(
+    text: Annotated[str, typer.Argument(help="What to remember; `-` reads standard input.")],
+    *,
+    speaker: Annotated[str | None, typer.Option(help="Who said it.")] = None,
+    at: Annotated[str | None, typer.Option(help="When, ISO 8601; now when not given.")] = None,
+    session: Annotated[str | None, typer.Option(help="The session of the conversation it belongs to.")] = None,
+    source: Annotated[str, typer.Option(help="The conversation it belongs to.")] = "conversation",
+    ref: Annotated[str | None, typer.Option(help="Your own id: the same id and text again change nothing.")] = None,
+    store: Store = STORE,
+    space: Space = SPACE,
+    output: Format = Output.TEXT,
+) -> None:
+    """Remember one turn. The next recall finds it."""
+    with open_memory(store, space, existing=False) as memory:
+        done = memory.remember(from_stdin(text), speaker=speaker, at=at, session=session, source=source, ref=ref)
+    if output is Output.JSON:
+        print_json(report_json(done))
+    elif done.passages == 0:
+        say("nothing new: it is remembered already")
+    else:
+        say(f"remembered {done.passage_ids[0]}: {done.notes} notes, {done.entities} new names")
+
+
+def recall(
+    question: Question,
+    *,
+    limit: Limit = 10,
+    explain: Annotated[bool, typer.Option("--explain", help="Show the paths that led to each hit.")] = False,
+    deadline: Deadline = None,
+    tokens: Annotated[int | None, typer.Option("--tokens", min=1, help="Tokens of text at most.")] = None,
+    now: Now = None,
+    store: Store = STORE,
+    space: Space = SPACE,
+    output: Format = Output.TEXT,
+) -> None:
+    """Find what memory holds on a question. "nothing found" is a result, with exit code 0."""
+    from graphmem.api.explain import show_recall
+
+    with open_memory(store, space, read_only=True) as memory:
+        found = memory.recall(from_stdin(question), limit=limit, deadline_s=deadline, token_budget=tokens, now=now)
+        nodes = nodes_of(memory, ids_of(found))
+    if output is Output.JSON:
+        print_json(recall_json(found, nodes))
+    else:
+        show_recall(console(), found, nodes, explain=explain)
+
+
+def answer(
+    question: Question,
+    *,
+    stream: Annotated[bool, typer.Option("--stream", help="Write the text as it comes.")] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Show the paths that led to the evidence.")] = False,
+    limit: Limit = 10,
+    deadline: Deadline = None,
+    now: Now = None,
+    llm: Llm = "",
+    store: Store = STORE,
+    space: Space = SPACE,
+    output: Format = Output.TEXT,
+) -> None:
+    """Answer a question from memory, with citations. "not in memory" is an answer, with exit code 0."""
+    from graphmem.api.explain import show_answer, show_recall
+
+    streaming = stream and output is Output.TEXT
+    with open_memory(store, space, llm=llm) as memory:
+        given = run_answer(memory, from_stdin(question), limit=limit, now=now, deadline=deadline, streaming=streaming)
+        nodes = nodes_of(memory, ids_of(given.recall) | {c.passage.source for c in given.citations})
+    if output is Output.JSON:
+        print_json(answer_json(given, nodes))
+        return
+    screen = console()
+    show_answer(screen, given, nodes, text_shown=streaming)
+    if explain:
+        screen.print()
+        show_recall(screen, given.recall, nodes, explain=True)
+
+
+def run_answer(
+    memory: Memory, question: str, *, limit: int, now: str | None, deadline: float | None, streaming: bool
+) -> Answer:
+    """Steps the answer's generator, writing each piece at once when `streaming`."""
+    pieces = memory.stream(question, limit=limit, now=now, deadline_s=deadline)
+    try:
+        while True:
+            piece = next(pieces)
+            if streaming:
+                print(printable(piece), end="", flush=True)
+    except StopIteration as stop:
+        if streaming:
+            print()
+        given: Answer = stop.value
+        return given
+    finally:
+        pieces.close()

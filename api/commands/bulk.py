@@ -1,0 +1,141 @@
+"""ingest and jobs: bring folders of documents and years of dialogue in, look at it, take it back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from graphmem.api.commands.options import SPACE, STORE, Format, Output, Space, Store, open_memory
+from graphmem.api.progress import drawn
+from graphmem.api.terminal import console, note, one_line, print_json, say
+from graphmem.api.wire import iso, item_json, job_json, report_json
+from graphmem.errors import JobError
+from graphmem.schema import Item, ItemState, Report
+
+if TYPE_CHECKING:
+    from graphmem.memory import Memory
+
+#: Failed items written out; `jobs show` and `-o json` have all.
+FAILED_SHOWN = 20
+
+jobs = typer.Typer(help="Look at jobs, resume them, take them back.", no_args_is_help=True)
+JobId = Annotated[str, typer.Argument(help="The job's id, or a unique beginning of it.")]
+
+
+def ingest(
+    paths: Annotated[list[Path], typer.Argument(help="Files and folders.")],
+    *,
+    into: Annotated[
+        str, typer.Option("--into", "--store", envvar=["GRAPHMEM_STORE", "NEO4J_URI"], help="Path or URL of the store.")
+    ] = STORE,
+    space: Space = SPACE,
+    output: Format = Output.TEXT,
+) -> None:
+    """Bring in files and folders (JSONL, JSON, Markdown, HTML, text): a job, to be resumed or undone."""
+    with open_memory(into, space, existing=False) as memory:
+        finish(memory, lambda progress: run_job(memory, paths, progress), output)
+
+
+def run_job(memory: Memory, paths: Sequence[Path], progress: Callable[..., None]) -> Report:
+    from graphmem.ingest import ingest as run
+
+    return run(memory, paths, progress=progress)
+
+
+def finish(memory: Memory, run: Callable[[Callable[..., None]], Report], output: Output) -> None:
+    """Runs a job with its progress drawn, then tells what it did. Raises JobError when items failed."""
+    with drawn(console(stderr=True)) as progress:
+        report = run(progress)
+    items = memory.items(report.job) if report.job else []
+    failed = [item for item in items if item.state is ItemState.FAILED]
+    if output is Output.JSON:
+        print_json({**report_json(report), "failed_items": [item_json(item) for item in failed]})
+    else:
+        show_report(report, len(items))
+    show_failed(failed)
+    if failed:
+        raise JobError(
+            f"{len(failed)} of {len(items)} inputs failed; the others are in",
+            hint=f"mend them, then `graphmem jobs resume {report.job}`",
+        )
+
+
+def show_report(report: Report, inputs: int) -> None:
+    from rich.table import Table
+
+    table = Table(title=f"Job {report.job}", title_justify="left", show_header=False)
+    table.add_column(style="dim")
+    table.add_column(justify="right")
+    rows = {
+        "inputs": inputs,
+        "passages": report.passages,
+        "notes": report.notes,
+        "names": report.entities,
+        "hyperedges": report.hyperedges,
+        "edges": report.edges,
+        "skipped (there already)": report.skipped,
+        "failed": report.failed,
+    }
+    for name, count in rows.items():
+        table.add_row(name, f"{count:,}")
+    table.add_row("seconds", f"{report.seconds:.1f}")
+    console().print(table)
+
+
+def show_failed(failed: Sequence[Item]) -> None:
+    for item in failed[:FAILED_SHOWN]:
+        where = ", ".join(part for part in (item.key, item.position) if part)
+        note(f"failed  {where}: {item.error}")
+    if len(failed) > FAILED_SHOWN:
+        note(f"failed  … and {len(failed) - FAILED_SHOWN} more")
+
+
+@jobs.command("list")
+def list_jobs(store: Store = STORE, space: Space = SPACE, output: Format = Output.TEXT) -> None:
+    """All jobs, oldest first."""
+    with open_memory(store, space, read_only=True) as memory:
+        found = memory.jobs()
+    if output is Output.JSON:
+        print_json({"jobs": [job_json(job) for job in found]})
+        return
+    for job in found:
+        say(f"{job.id}  {job.state:<7}  {(iso(job.opened_us) or '')[:19]}  {one_line(str(dict(job.spec)), 80)}")
+    if not found:
+        say("no jobs")
+
+
+@jobs.command()
+def show(id: JobId, store: Store = STORE, space: Space = SPACE, output: Format = Output.TEXT) -> None:
+    """One job and what became of each input."""
+    with open_memory(store, space, read_only=True) as memory:
+        job = memory.job(id)
+        items = memory.items(job.id)
+    if output is Output.JSON:
+        print_json(job_json(job, items))
+        return
+    say(f"{job.id}  {job.state}  opened {(iso(job.opened_us) or '')[:19]}")
+    for item in items:
+        error = f"  {item.position}: {item.error}" if item.error else ""
+        say(f"  {item.state:<8} {item.cursor:>7} passages  {item.key}{error}")
+
+
+@jobs.command()
+def resume(id: JobId, store: Store = STORE, space: Space = SPACE, output: Format = Output.TEXT) -> None:
+    """Go on with a job that was cut short or had failed inputs; nothing is done twice."""
+    from graphmem.ingest import ingest as run
+
+    with open_memory(store, space) as memory:
+        job = memory.job(id)
+        finish(memory, lambda progress: run(memory, [], progress=progress, resume=job.id), output)
+
+
+@jobs.command()
+def undo(id: JobId, store: Store = STORE, space: Space = SPACE) -> None:
+    """Take back all that a job wrote. Refused when something later builds on it."""
+    with open_memory(store, space) as memory:
+        job = memory.job(id)
+        commit = memory.undo(job.id)
+    say(f"undone: {commit.changes} objects" if commit else "nothing to undo")

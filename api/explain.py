@@ -1,0 +1,177 @@
+"""How answers were found, drawn for a terminal: hits, the tree of paths behind each, citations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from graphmem.api.terminal import one_line, printable
+from graphmem.api.wire import Nodes, iso
+from graphmem.schema import (
+    Answer,
+    Citation,
+    Entity,
+    Hit,
+    Hyperedge,
+    Id,
+    Node,
+    Note,
+    Passage,
+    Path,
+    Recall,
+    Section,
+    Source,
+    Step,
+)
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+    from rich.tree import Tree
+
+#: Paths drawn for a hit; the rest are summed up in one line, so that the weights still add up to the score.
+PATHS_SHOWN = 4
+LABEL_CHARS = 72
+
+
+def show_recall(console: Console, recall: Recall, nodes: Nodes, *, explain: bool) -> None:
+    """Hits best first, each with where it stands, and with its paths when asked."""
+    if not recall.hits:
+        console.print("nothing found")
+    for rank, hit in enumerate(recall.hits, 1):
+        console.print(tree(rank, hit, nodes) if explain else summary(rank, hit, nodes), soft_wrap=not explain)
+    show_degraded(console, recall.degraded)
+
+
+def show_degraded(console: Console, degraded: tuple[str, ...]) -> None:
+    for left_out in degraded:
+        console.print(text(("left out: ", "yellow"), (printable(left_out), "")), soft_wrap=True)
+
+
+def summary(rank: int, hit: Hit, nodes: Nodes) -> Text:
+    where = origin(hit.passage, nodes)
+    return text(
+        (f"{rank:>2}. ", "bold"),
+        (f"{hit.score:.3f} ", "cyan"),
+        (" ".join(printable(hit.note.text).split()), ""),
+        (f"\n    {where}  note {hit.note.id}", "dim"),
+    )
+
+
+def tree(rank: int, hit: Hit, nodes: Nodes) -> Tree:
+    """A hit as a tree: one branch a path with what it adds to the score, below it the steps it took."""
+    from rich.tree import Tree
+
+    root = Tree(summary(rank, hit, nodes), guide_style="dim")
+    paths = sorted(hit.paths, key=lambda path: -path.weight)
+    for path in paths[:PATHS_SHOWN]:
+        add_path(root, path, nodes)
+    rest = paths[PATHS_SHOWN:]
+    if rest:
+        root.add(text((f"{sum(path.weight for path in rest):+.3f} ", "cyan"), (f"{len(rest)} smaller paths", "")))
+    return root
+
+
+def add_path(root: Tree, path: Path, nodes: Nodes) -> None:
+    seed, *steps = path.steps
+    branch = root.add(text((f"{path.weight:+.3f} ", "cyan"), *step_words(seed, nodes)))
+    for step in steps:
+        branch.add(text(*step_words(step, nodes)))
+
+
+def step_words(step: Step, nodes: Nodes) -> list[tuple[str, str]]:
+    """One step in words: how, with which factor, to what."""
+    return [
+        (f"{spoken(step.kind)} ", "bold"),
+        (f"×{step.weight:.3f} ", "cyan"),
+        ("→ ", "dim"),
+        (label(nodes.get(step.dst), step.dst), ""),
+    ]
+
+
+WORDS = {
+    "seed:text": "words match",
+    "seed:vector": "meaning matches",
+    "seed:dense": "meaning matches",
+    "seed:entity": "names",
+    "seed:time": "time matches",
+    "next": "then",
+    "~next": "before it",
+    "mentions": "mentions",
+    "~mentions": "mentioned by",
+    "speaker": "said by",
+    "~speaker": "who said",
+    "part": "part of",
+    "~part": "contains",
+    "from": "stands in",
+    "~from": "in it",
+    "title": "titled",
+    "~title": "title of",
+    "about": "about",
+    "~about": "told of in",
+}
+
+
+def spoken(kind: str) -> str:
+    """A kind of step as a person would say it; unknown kinds are shown as they are."""
+    if kind in WORDS:
+        return WORDS[kind]
+    return kind.removeprefix("prior:").replace("seed:", "match by ").replace("~", "back by ").replace("_", " ")
+
+
+def label(node: Node | None, id: Id, width: int = LABEL_CHARS) -> str:
+    """A node in a few words."""
+    match node:
+        case Note() | Passage():
+            said = f"{node.speaker}: " if isinstance(node, Passage) and node.speaker else ""
+            return f"“{one_line(said + node.text, width)}”"
+        case Entity():
+            return f"{one_line(node.name, width)} ({node.type})"
+        case Source():
+            return one_line(node.title or node.outside_id, width)
+        case Section():
+            return one_line(node.name, width)
+        case Hyperedge():
+            return one_line(node.predicate, width)
+        case _:
+            return id
+
+
+def origin(passage: Passage | None, nodes: Nodes) -> str:
+    """Who said it, when, and in which source."""
+    if passage is None:
+        return "made from other notes"
+    at = iso(passage.at_us, passage.tz_min)
+    section = nodes.get(passage.section) if passage.section else None
+    source = nodes.get(passage.source)
+    parts = [
+        passage.speaker,
+        at[:16].replace("T", " ") if at else None,
+        label(source, passage.source) if source else None,
+        section.name if isinstance(section, Section) else None,
+    ]
+    return printable(" · ".join(part for part in parts if part))
+
+
+def show_answer(console: Console, answer: Answer, nodes: Nodes, *, text_shown: bool = False) -> None:
+    """The answer, then its citations with the quote that bears each out."""
+    if not text_shown:
+        console.print(text((printable(answer.text), "bold")), soft_wrap=True)
+    for citation in answer.citations:
+        console.print(cited(citation, nodes), soft_wrap=True)
+    show_degraded(console, answer.degraded)
+
+
+def cited(citation: Citation, nodes: Nodes) -> Text:
+    known = {**nodes, citation.source.id: citation.source} if citation.source else nodes
+    return text(
+        (f"[{citation.marker}] ", "cyan"),
+        (f"“{one_line(citation.quote, 160)}”", ""),
+        (f"  {origin(citation.passage, known)}", "dim"),
+    )
+
+
+def text(*parts: tuple[str, str]) -> Text:
+    """Styled text from parts; nothing in them is read as markup."""
+    from rich.text import Text
+
+    return Text.assemble(*parts)

@@ -1,0 +1,91 @@
+"""GraphQL types of what was done and what there is: reports, jobs, counts."""
+
+from __future__ import annotations
+
+import strawberry
+from strawberry.scalars import JSON
+
+from graphmem import schema
+from graphmem.api.wire import iso
+
+
+@strawberry.type(description="What a write did.")
+class Report:
+    job: strawberry.ID | None
+    seq: int
+    sources: int
+    passages: int
+    notes: int
+    entities: int
+    hyperedges: int
+    edges: int
+    refusals: int
+    skipped: int
+    failed: int
+    seconds: float
+    passage_ids: list[strawberry.ID]
+
+    @classmethod
+    def of(cls, report: schema.Report) -> Report:
+        return cls(
+            job=strawberry.ID(report.job) if report.job else None,
+            seq=report.seq,
+            sources=report.sources,
+            passages=report.passages,
+            notes=report.notes,
+            entities=report.entities,
+            hyperedges=report.hyperedges,
+            edges=report.edges,
+            refusals=report.refusals,
+            skipped=report.skipped,
+            failed=report.failed,
+            seconds=report.seconds,
+            passage_ids=[strawberry.ID(id) for id in report.passage_ids],
+        )
+
+
+@strawberry.type(description="One input of a job. `cursor` counts the passages of it that are written.")
+class Item:
+    key: str
+    state: str
+    cursor: int
+    error: str
+    position: str
+
+    @classmethod
+    def of(cls, item: schema.Item) -> Item:
+        return cls(key=item.key, state=str(item.state), cursor=item.cursor, error=item.error, position=item.position)
+
+
+@strawberry.type(description="The unit of ingest that can be resumed and undone.")
+class Job:
+    id: strawberry.ID
+    state: str
+    opened: str | None
+    closed: str | None
+    spec: JSON
+    items: list[Item]
+
+    @classmethod
+    def of(cls, job: schema.Job, items: list[schema.Item]) -> Job:
+        return cls(
+            id=strawberry.ID(job.id),
+            state=str(job.state),
+            opened=iso(job.opened_us),
+            closed=iso(job.closed_us),
+            spec=JSON(dict(job.spec)),
+            items=[Item.of(item) for item in items],
+        )
+
+
+@strawberry.type(description="How many there are of something.")
+class Count:
+    name: str
+    count: int
+
+
+@strawberry.type(description="What the memory holds.")
+class Stats:
+    version: str
+    space: str
+    counts: list[Count]

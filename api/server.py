@@ -1,0 +1,52 @@
+"""Runs the HTTP app: takes the port first, so that a port in use is one clear error, and closes the memory last."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from graphmem.api.hosts import is_loopback
+from graphmem.api.settings import Settings
+from graphmem.errors import InputError, SettingError
+
+
+@contextmanager
+def listen(settings: Settings) -> Iterator[tuple[socket.socket, str]]:
+    """A socket that listens where the settings say, and its URL. Raises InputError when the port is in use,
+    SettingError for a host that other machines reach without `allow_remote`."""
+    if not is_loopback(settings.host) and not settings.allow_remote:
+        raise SettingError(
+            f"{settings.host} can be reached by other machines, and there is no login",
+            hint="--allow-remote (GRAPHMEM_ALLOW_REMOTE=true) says that you want that",
+        )
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    taken = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            taken.bind((settings.host, settings.port))
+        except OSError as error:
+            raise unusable(settings, error) from error
+        host = f"[{settings.host}]" if family is socket.AF_INET6 else settings.host
+        yield taken, f"http://{host}:{taken.getsockname()[1]}"
+    finally:
+        taken.close()
+
+
+def unusable(settings: Settings, error: OSError) -> InputError:
+    where = f"{settings.host}:{settings.port}"
+    if error.errno == errno.EADDRINUSE:
+        return InputError(f"{where} is in use", hint="--port picks another port, --port 0 a free one")
+    return InputError(f"cannot listen on {where}: {error.strerror or error}", hint="--host and --port say where")
+
+
+def run(settings: Settings, taken: socket.socket) -> None:
+    """Serves until Ctrl-C or SIGTERM."""
+    import uvicorn
+
+    from graphmem.api.app import create_app
+
+    config = uvicorn.Config(create_app(settings), log_level="warning", timeout_graceful_shutdown=5)
+    uvicorn.Server(config).run(sockets=[taken])

@@ -1,0 +1,73 @@
+"""What the command line writes: answers to stdout, everything else to stderr, errors as one clear line."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from graphmem.errors import GraphmemError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+#: Width of output that is not a terminal: wide, so that a pipe sees whole lines.
+PIPE_WIDTH = 200
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Honours NO_COLOR and a stream that is no terminal. Memory text goes in as `rich.text.Text`, never as markup."""
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(file=stream, highlight=False, width=None if stream.isatty() else PIPE_WIDTH)
+
+
+def say(line: str = "") -> None:
+    """A plain line to stdout."""
+    print(printable(line))
+
+
+def note(line: str) -> None:
+    """A line for people to stderr, out of the way of what a program reads."""
+    print(printable(line), file=sys.stderr)
+
+
+def print_json(value: Mapping[str, object]) -> None:
+    """The only thing on stdout with `-o json`: one object, indented, UTF-8."""
+    print(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def printable(text: str) -> str:
+    """Control characters shown as U+FFFD: remembered text must not drive the terminal. Tabs and newlines stay."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in "\n\t" else " " if c.isspace() else "\ufffd" for c in text)
+
+
+def one_line(text: str, width: int = 100) -> str:
+    """Text on one line, cut with an ellipsis."""
+    line = printable(" ".join(text.split()))
+    return line if len(line) <= width else line[: width - 1].rstrip() + "…"
+
+
+def fail(error: BaseException) -> int:
+    """Says what went wrong, where, and what to do; returns the exit code. GRAPHMEM_DEBUG=1 adds the traceback."""
+    if debugging():
+        traceback.print_exception(error)
+    if isinstance(error, GraphmemError):
+        note(f"graphmem: {error}" + (f". {sentence(error.hint)}" if error.hint else ""))
+        return error.exit_code
+    note(f"graphmem: unexpected {type(error).__name__}: {error}. GRAPHMEM_DEBUG=1 shows where; please report it.")
+    return GraphmemError.exit_code
+
+
+def sentence(hint: str) -> str:
+    return hint[:1].upper() + hint[1:]
+
+
+def debugging() -> bool:
+    return os.environ.get("GRAPHMEM_DEBUG", "").lower() in ("1", "true", "yes", "on")
