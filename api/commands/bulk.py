@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from graphmem.api.commands.options import SPACE, STORE, Format, Output, Space, Store, open_memory
-from graphmem.api.progress import drawn
+from graphmem.api.progress import Draw, drawn, duration
 from graphmem.api.terminal import console, note, one_line, print_json, say
 from graphmem.api.wire import iso, item_json, job_json, report_json
 from graphmem.errors import JobError
@@ -35,17 +35,17 @@ def ingest(
     output: Format = Output.TEXT,
 ) -> None:
     """Bring in files and folders (JSONL, JSON, Markdown, HTML, text): a job, to be resumed or undone."""
-    with open_memory(into, space, existing=False) as memory:
-        finish(memory, lambda progress: run_job(memory, paths, progress), output)
-
-
-def run_job(memory: Memory, paths: Sequence[Path], progress: Callable[..., None]) -> Report:
+    from graphmem.ingest import estimate
     from graphmem.ingest import ingest as run
 
-    return run(memory, paths, progress=progress)
+    cost = estimate(paths)
+    about = f"about {cost.passages:,} passages, {duration(cost.seconds)}"
+    note(f"{cost.files:,} files, {about}; no model is called, nothing leaves this machine")
+    with open_memory(into, space, existing=False) as memory:
+        finish(memory, lambda progress: run(memory, paths, progress=progress), output)
 
 
-def finish(memory: Memory, run: Callable[[Callable[..., None]], Report], output: Output) -> None:
+def finish(memory: Memory, run: Callable[[Draw], Report], output: Output) -> None:
     """Runs a job with its progress drawn, then tells what it did. Raises JobError when items failed."""
     with drawn(console(stderr=True)) as progress:
         report = run(progress)
