@@ -11,7 +11,14 @@ from graphmem.ingest.readers.base import Format, Reading
 
 FORMATS = (
     Format("JSON Lines", (".jsonl", ".ndjson"), "a chat, one message a line", chat.read_lines),
-    Format("JSON", (".json",), "LoCoMo samples, or a chat as a list", json_document.read, json_document.parts),
+    Format(
+        "JSON",
+        (".json",),
+        "LoCoMo samples, or a chat as a list",
+        json_document.read,
+        json_document.parts,
+        json_document.read_part,
+    ),
     Format("Markdown", (".md", ".markdown", ".mdown"), "a document", markdown.read),
     Format("HTML", (".html", ".htm", ".xhtml"), "a page", html.read),
     Format("text", (".txt", ".text"), "a document", text.read),

@@ -17,13 +17,15 @@ Reading = tuple[SourceDraft, Iterator[PassageDraft]]
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One line of the registry. `parts` names the sources in a file that may hold several (None: always one)."""
+    """One line of the registry. `parts` names the sources in a file that may hold several (empty: it holds one), and
+    `read_part` reads one of them, counted from 0."""
 
     name: str
     suffixes: tuple[str, ...]
     holds: str
     read: Callable[[File], Iterator[Reading]]
     parts: Callable[[File], list[str]] | None = None
+    read_part: Callable[[File, int], Reading] | None = None
 
 
 def parse_json(text: str) -> object:

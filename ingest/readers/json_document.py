@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from graphmem.ingest.encoding import File, whole
 from graphmem.ingest.readers import chat, locomo
@@ -23,12 +24,27 @@ def read(file: File) -> Iterator[Reading]:
 
 
 def parts(file: File) -> list[str]:
-    """The names of the samples in a list of them; none for a file that is one source."""
+    """The outside ids of LoCoMo samples; none for a chat."""
     value = _value(file)
-    return locomo.names(value) if isinstance(value, list) and locomo.is_samples(value) else []
+    return locomo.names(file, value) if locomo.is_samples(value) else []
+
+
+def read_part(file: File, number: int) -> Reading:
+    return locomo.read_one(file, _value(file), number)
 
 
 def _value(file: File) -> object:
+    """The file's value; the last one is kept, for its samples are asked for one by one."""
+    try:
+        status = file.path.stat()
+    except OSError as error:
+        raise file.fault(f"cannot be read: {error.strerror or error}", hint="check the path and its rights") from error
+    return _parsed(file, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=1)
+def _parsed(file: File, size_bytes: int, changed_ns: int) -> object:
+    del size_bytes, changed_ns  # they make the key of the cache
     text = whole(file)
     if text.lstrip().startswith("<"):
         raise file.fault("is not JSON: it looks like HTML", hint="rename it to .html", position="line 1")
@@ -48,3 +64,6 @@ def _rows(file: File, value: object) -> Iterator[chat.Row]:
     for number, element in enumerate(value if isinstance(value, list) else [value], 1):
         several = isinstance(element, dict) and isinstance(element.get("messages"), list) and isinstance(value, list)
         yield from chat.rows(f"element {number}", element, file, f"conversation {number}" if several else None)
+
+
+READERS = (read, parts, read_part)

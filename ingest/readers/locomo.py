@@ -29,41 +29,54 @@ def is_samples(value: object) -> bool:
     return isinstance(first, dict) and isinstance(first.get("conversation"), dict)
 
 
-def names(samples: list[object]) -> list[str]:
-    return [_name(sample, number) for number, sample in enumerate(samples, 1)]
+def names(file: File, value: object) -> list[str]:
+    """The samples' outside ids. Raises InputError when two are the same."""
+    samples = value if isinstance(value, list) else [value]
+    found: dict[str, int] = {}
+    for number, sample in enumerate(samples, 1):
+        name = _name(file, sample, number)
+        if name in found:
+            hint = "a sample_id stands for one conversation"
+            raise file.fault(
+                f"sample_id {name!r} is that of sample {found[name]} too", hint=hint, position=f"sample {number}"
+            )
+        found[name] = number
+    return list(found)
 
 
 def read(file: File, value: object) -> Iterator[Reading]:
     """One source a sample, by its sample_id; without one, by the file's name and its number in it."""
+    for number in range(len(value) if isinstance(value, list) else 1):
+        yield read_one(file, value, number)
+
+
+def read_one(file: File, value: object, number: int) -> Reading:
+    """The sample at `number`, from 0."""
     samples = value if isinstance(value, list) else [value]
-    for number, sample in enumerate(samples, 1):
-        place = f"sample {number}"
-        conversation = sample.get("conversation") if isinstance(sample, dict) else None
-        if not isinstance(conversation, dict):
-            raise file.fault('has no "conversation" object', hint=HINT, position=place)
-        yield (
-            _source(file, sample, conversation, number),
-            _drafts(file, conversation, f"sample {_name(sample, number)}"),
-        )
+    if number >= len(samples):
+        raise file.fault("changed while it was read", hint="ingest it again once nothing writes to it")
+    sample, place = samples[number], f"sample {number + 1}"
+    conversation = sample.get("conversation") if isinstance(sample, dict) else None
+    if not isinstance(sample, dict) or not isinstance(conversation, dict):
+        raise file.fault('has no "conversation" object', hint=HINT, position=place)
+    return _source(file, sample, conversation, number + 1), _drafts(file, conversation, place)
 
 
 def _source(file: File, sample: Mapping[str, object], conversation: Mapping[str, object], number: int) -> SourceDraft:
-    named = sample.get("sample_id") not in (None, "")
-    name = _name(sample, number)
     speakers = [str(conversation[key]) for key in ("speaker_a", "speaker_b") if conversation.get(key)]
     canonical = json.dumps(conversation, sort_keys=True, separators=(",", ":")).encode()
     return SourceDraft(
         "conversation",
-        name if named else f"{file.name}#{name}",
+        _name(file, sample, number),
         title=clean(" and ".join(speakers))[0][:200],
         digest=hashlib.sha256(canonical).hexdigest(),
         meta={"file": file.name},
     )
 
 
-def _name(sample: object, number: int) -> str:
+def _name(file: File, sample: object, number: int) -> str:
     given = sample.get("sample_id") if isinstance(sample, dict) else None
-    return str(number) if given in (None, "") else clean(str(given))[0][:200]
+    return f"{file.name}#{number}" if given in (None, "") else clean(str(given))[0][:200]
 
 
 def _drafts(file: File, conversation: Mapping[str, object], place: str) -> Iterator[PassageDraft]:
