@@ -53,7 +53,7 @@ def create_app(settings: Settings | None = None, *, memory: Memory | None = None
 
     app = FastAPI(title="graphmem", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.settings = chosen
-    add_pages(app)
+    add_pages(app, chosen)
     add_graphql(app, chosen)
     add_stream(app, chosen)
     app.add_exception_handler(GraphmemError, told)
@@ -104,7 +104,7 @@ def add_stream(app: FastAPI, settings: Settings) -> None:
         return AnswerStream(pieces, state.memory, state.gate)
 
 
-def add_pages(app: FastAPI) -> None:
+def add_pages(app: FastAPI, settings: Settings) -> None:
     @app.get("/healthz")
     async def healthz(request: Request) -> Response:
         """200 when the store answers, 503 when it does not."""
@@ -118,8 +118,16 @@ def add_pages(app: FastAPI) -> None:
     @app.get("/", response_class=HTMLResponse)
     async def start(request: Request) -> Response:
         state = request.app.state
-        counts = await state.gate.run(state.memory.counts)
-        return page("start.html", version=graphmem.__version__, space=state.memory.space.name, counts=tiles(counts))
+        counts, sampled = await state.gate.run(lambda: told_at_start(state.memory))
+        reach = "this machine only" if is_loopback(settings.host) else "open to other machines"
+        return page(
+            "start.html",
+            version=graphmem.__version__,
+            space=state.memory.space.name,
+            reach=reach,
+            sampled=str(sampled).lower(),
+            counts=tiles(counts),
+        )
 
     @app.get("/graphql", response_class=HTMLResponse)
     async def graphiql() -> Response:
@@ -130,8 +138,18 @@ def add_pages(app: FastAPI) -> None:
         return static_file(name)
 
 
+#: The sample's conversation: where it is, the start page offers questions about it.
+SAMPLE = ("conversation", "sample/three-friends.jsonl")
+
+
+def told_at_start(memory: Memory) -> tuple[dict[str, int], bool]:
+    """The counts, and whether the sample is in."""
+    with memory.reader() as reader:
+        return reader.counts(), reader.find_source(*SAMPLE) is not None
+
+
 #: What the start page counts, as the store names it and as people read it.
-TILES = (("passage", "passages"), ("note", "notes"), ("entity", "entities"), ("hyperedge", "hyperedges"))
+TILES = (("passage", "passages"), ("note", "notes"), ("entity", "names"), ("hyperedge", "events"))
 
 
 def tiles(counts: dict[str, int]) -> str:

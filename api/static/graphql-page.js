@@ -2,7 +2,8 @@
 
 // The example queries: GraphiQL opens one tab for each, once; what people write stays in their browser.
 const EXAMPLES = [
-  `# An answer with its citations, and the path that led to each piece of evidence.
+  `# An answer with its citations,
+# and the path that led to each hit.
 query Answer {
   answer(question: "Where does Ines have her studio?") {
     text
@@ -10,20 +11,21 @@ query Answer {
     citations {
       marker
       quote
-      passage { speaker at section source { title } }
+      passage { speaker at source { title } }
     }
     recall {
       degraded
       hits {
         score
-        path { kind weight from { label } to { kind label } }
+        path { kind weight to { label } }
         note { text }
       }
     }
   }
 }
 `,
-  `# What memory holds on a question: ranked notes, the exact spans they came from, their links.
+  `# What memory holds on a question: ranked notes,
+# the exact spans they came from, their links.
 query Recall($question: String!) {
   recall(question: $question, limit: 5) {
     support
@@ -43,7 +45,8 @@ query Recall($question: String!) {
   }
 }
 `,
-  `# Remember one turn. The next recall finds it; the same ref and text again change nothing.
+  `# Remember one turn: the next recall finds it.
+# The same ref and text again change nothing.
 mutation Remember {
   remember(
     text: "I moved to Zurich in May."

@@ -77,7 +77,7 @@ async function showPaths(question) {
   }
 }
 
-for (const example of EXAMPLES) {
+for (const example of by("chips").dataset.sampled === "true" ? EXAMPLES : []) {
   const chip = add(by("chips"), "button", example, "chip");
   chip.type = "button";
   chip.addEventListener("click", () => { by("question").value = example; ask(example); });

@@ -102,7 +102,7 @@ class OneNote:
 
     @contextmanager
     def reader(self, **_: Any) -> Iterator[SimpleNamespace]:
-        yield SimpleNamespace(get=self._get, edges=self._edges)
+        yield SimpleNamespace(get=self._get, edges=self._edges, counts=self.counts, find_source=lambda *_: None)
 
     def _get(self, ids: Sequence[Id]) -> dict[Id, Node]:
         self.reads.append(len(ids))

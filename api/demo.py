@@ -1,0 +1,175 @@
+"""The demonstration behind `make demo`: a sample goes in, questions are asked for real, paths are shown.
+
+Everything is what a user would run: the `graphmem` command as a process, GraphQL over HTTP on a free loopback port.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+from rich.console import Console
+from rich.text import Text
+
+from graphmem.api.terminal import PIPE_WIDTH, fail
+from graphmem.errors import GraphmemError
+
+STORE = Path("build") / "demo.db"
+QUESTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("A fact, with the words that bear it out", ("answer", "Where does Ines have her studio?")),
+    (
+        "A date: “two weeks ago” is counted back from the day it was said",
+        ("answer", "When did Tobias start cello lessons?"),
+    ),
+    (
+        "Two documents to combine: one names the founder, another her birthplace",
+        ("answer", "Where was the founder of the Saltworks born?", "--explain", "--limit", "2"),
+    ),
+    ("Hits of dialogue and documents side by side", ("recall", "How does one get to Skerrow?", "--limit", "4")),
+    ("What was never said is not made up", ("answer", "What colour is Ruta's car?")),
+)
+GRAPHQL = """query Answer($question: String!) {
+  answer(question: $question) {
+    text
+    citations { marker quote passage { speaker at source { title } } }
+    recall { hits { score path { kind weight to { label } } note { text } } }
+  }
+}"""
+GRAPHQL_QUESTION = "What did Tobias decide about the quartet?"
+HITS_SHOWN = 2
+
+
+def main() -> int:
+    """Runs the whole demonstration; the exit code of whatever failed, 0 when nothing did."""
+    began = time.perf_counter()
+    screen = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+    try:
+        put_in(screen)
+        ask(screen)
+        ask_by_graphql(screen)
+    except GraphmemError as error:
+        return fail(error)
+    tell_where_to_click(screen, time.perf_counter() - began)
+    return 0
+
+
+def put_in(screen: Console) -> None:
+    heading(screen, "1. Put things in", "a conversation of three friends over six months, and six short documents")
+    STORE.parent.mkdir(exist_ok=True)
+    for old in STORE.parent.glob(f"{STORE.name}*"):
+        old.unlink()
+    with as_file(files("graphmem.api") / "sample") as sample:
+        run(screen, "ingest", nearby(sample), "--into", str(STORE))
+
+
+def ask(screen: Console) -> None:
+    heading(screen, "2. Ask from the command line", "no model, no key, no network")
+    for why, arguments in QUESTIONS:
+        screen.print(Text(f"\n# {why}", style="dim"))
+        run(screen, *arguments, "--store", str(STORE))
+
+
+def ask_by_graphql(screen: Console) -> None:
+    heading(screen, "3. Ask through GraphQL", "the same memory over HTTP, to this machine only")
+    with server() as url:
+        screen.print(Text(f"\nPOST {url}/graphql"))
+        screen.print(Text(GRAPHQL, style="dim"))
+        screen.print(Text(f'{{ "question": "{GRAPHQL_QUESTION}" }}\n', style="dim"))
+        began = time.perf_counter()
+        told = post(f"{url}/graphql", {"query": GRAPHQL, "variables": {"question": GRAPHQL_QUESTION}})
+        seconds = time.perf_counter() - began
+    show_reply(screen, told)
+    screen.print(Text(f"({seconds * 1000:.0f} ms over HTTP, the first question of a new server)", style="dim"))
+
+
+def show_reply(screen: Console, told: dict[str, Any]) -> None:
+    if told.get("errors"):
+        raise GraphmemError(f"GraphQL answered with {told['errors'][0]['message']}", hint="please report it")
+    answer = told["data"]["answer"]
+    screen.print(Text(answer["text"], style="bold"))
+    for cited in answer["citations"]:
+        at = (cited["passage"]["at"] or "")[:10]
+        screen.print(Text(f"[{cited['marker']}] “{cited['quote']}”  {cited['passage']['speaker'] or ''} {at}".rstrip()))
+    for hit in answer["recall"]["hits"][:HITS_SHOWN]:
+        screen.print(Text(f"\n{hit['score']:.3f}  {hit['note']['text']}"))
+        for step in hit["path"]:
+            screen.print(Text(f"       {step['kind']} × {step['weight']:.3f} → {step['to']['label']}", style="dim"))
+
+
+def tell_where_to_click(screen: Console, seconds: float) -> None:
+    heading(screen, "4. Your turn", f"all of the above took {seconds:.0f} s")
+    graphmem = nearby(Path(sys.executable).with_name("graphmem"))
+    screen.print(Text(f"\nStart the server        {graphmem} serve --store {STORE}"))
+    screen.print(Text("then open               http://127.0.0.1:8787          ask, and see how it was found"))
+    screen.print(Text("                        http://127.0.0.1:8787/graphql  GraphiQL with example queries"))
+    screen.print(Text(f'\nAsk the sample          {graphmem} answer "When was the concert?" --store {STORE}'))
+    screen.print(Text(f"Bring in your own       {graphmem} ingest PATH --into my.db"))
+
+
+def heading(screen: Console, title: str, about: str) -> None:
+    screen.print()
+    screen.rule(Text(title, style="bold"), align="left")
+    screen.print(Text(about, style="dim"))
+
+
+def run(screen: Console, *arguments: str) -> None:
+    """Shows a command as one would type it, runs it, and says how long it took. GraphmemError when it fails."""
+    typed = " ".join(f'"{part}"' if " " in part else part for part in arguments)
+    screen.print(Text(f"\n$ graphmem {typed}", style="cyan"))
+    began = time.perf_counter()
+    done = subprocess.run(command(*arguments), check=False)
+    if done.returncode:
+        raise GraphmemError(f"`graphmem {typed}` ended with exit code {done.returncode}", hint="its error is above")
+    screen.print(Text(f"({time.perf_counter() - began:.1f} s)", style="dim"))
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "graphmem.api.cli", *arguments]
+
+
+@contextmanager
+def server() -> Iterator[str]:
+    """A server over the demonstration's store on a free port; its URL. It ends with the block."""
+    process = subprocess.Popen(
+        command("serve", "--port", "0", "--store", str(STORE)), stdout=subprocess.PIPE, text=True, bufsize=1
+    )
+    try:
+        yield url_of(process)
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def url_of(process: subprocess.Popen[str]) -> str:
+    """The URL that `graphmem serve` says in its first line, once it answers there."""
+    assert process.stdout is not None
+    url = process.stdout.readline().rpartition(" ")[2].strip()
+    if not url.startswith("http://"):
+        raise GraphmemError("the server did not start", hint="its error is above")
+    with urlopen(f"{url}/healthz", timeout=60):
+        return url
+
+
+def post(url: str, body: dict[str, Any]) -> dict[str, Any]:
+    asked = Request(url, json.dumps(body).encode(), {"content-type": "application/json"})
+    with urlopen(asked, timeout=60) as reply:
+        told: dict[str, Any] = json.load(reply)
+        return told
+
+
+def nearby(path: Path) -> str:
+    """A path as short as it can be written from here."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
