@@ -36,7 +36,7 @@ class World:
     _adjacent: dict[int, list[tuple[int, int, bool, float]]] | None = None
 
     @contextmanager
-    def reader(self, space: Space, *, deadline_s: float | None = None) -> Iterator[World]:
+    def reader(self, space: Space, *, deadline_s: float | None = None) -> Iterator[World]:  # noqa: ARG002
         yield self
 
     def add(self, node: Any, vector: np.ndarray | None = None, codes: np.ndarray | None = None) -> int:
