@@ -49,12 +49,13 @@ class Plan:
     expanded: int = 256  # nodes expanded in a hop
     edges_a_node: int = 128  # edges read of a node
 
-    def without_edges(self) -> Plan:
-        """The same seeds, priors and ranking with every edge weight zero: what the graph brings is the difference."""
-        return replace(self, name=f"{self.name}-no-edges", near_gain=0.0, bridge_gain=0.0, section=0.0)
-
 
 BALANCED = Plan("BALANCED")
 FAST = Plan("FAST", pool=32, known_scores=256, token_codes=1_500, expanded=64, edges_a_node=32)
 DEEP = Plan("DEEP", pool=192, known_scores=2_048, token_codes=20_000, expanded=1_024, edges_a_node=512)
 PLANS = {plan.name: plan for plan in (FAST, BALANCED, DEEP)}
+
+
+def without_edges(plan: Plan) -> Plan:
+    """The same seeds, priors and ranking with every edge weight zero: what the graph brings is the difference."""
+    return replace(plan, name=f"{plan.name} without edges", near_gain=0.0, bridge_gain=0.0, section=0.0)

@@ -36,11 +36,11 @@ class Parts:
 def score(asked: Asked, found: Signals, plan: Plan) -> Parts:
     """O(passages)."""
     form, heads = found.heads.form, found.heads
-    seeds = {
-        "seed:text": plan.text * found.text,
-        "seed:vector": plan.sentence * found.sentence,
-        "seed:tokens": plan.tokens * found.tokens,
-        "seed:entity": plan.entity * found.entity,
+    seeds: dict[str, Floats] = {
+        "seed:text": np.multiply(plan.text, found.text),
+        "seed:vector": np.multiply(plan.sentence, found.sentence),
+        "seed:tokens": np.multiply(plan.tokens, found.tokens),
+        "seed:entity": np.multiply(plan.entity, found.entity),
     }
     names_time = (form & Form.NAMES_TIME) > 0
     priors: dict[str, Floats] = {
