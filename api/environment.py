@@ -60,7 +60,8 @@ def check_names(environment: Iterable[str]) -> None:
 
 
 def nearest(name: str, known: list[str]) -> str:
+    """Names what was probably meant, judged by what follows the prefix that all share; else lists all."""
     from difflib import get_close_matches
 
-    close = get_close_matches(name, known, n=1, cutoff=0.6)
-    return f"did you mean {close[0]}?" if close else f"settings are {', '.join(known)}"
+    close = get_close_matches(name.removeprefix(PREFIX), [one.removeprefix(PREFIX) for one in known], n=1, cutoff=0.5)
+    return f"did you mean {PREFIX}{close[0]}?" if close else f"settings are {', '.join(known)}"
