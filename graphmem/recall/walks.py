@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,10 +18,10 @@ Numbers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 
-def seed_values(score: Floats, count: int) -> Floats:
+def seed_values(score: npt.NDArray[np.floating[Any]], count: int) -> Floats:
     """What the best `count` have above the last of them; 0 for the rest. With fewer candidates, above the least."""
     if not len(score):
-        return score
+        return np.empty(0)
     last = np.partition(score, len(score) - min(count, len(score)))[len(score) - min(count, len(score))]
     return np.asarray(np.maximum(score - last, 0.0), np.float64)
 
