@@ -15,14 +15,14 @@ from graphmem.errors import SettingError
 class Limits(BaseModel, extra="forbid", frozen=True):
     """What one caller may ask of the server."""
 
-    threads: int = Field(int(DEFAULTS["GRAPHMEM_LIMITS__THREADS"]), ge=1, le=64)
-    deadline_s: float = Field(float(DEFAULTS["GRAPHMEM_LIMITS__DEADLINE_S"]), gt=0, le=3600)
-    hits: int = Field(int(DEFAULTS["GRAPHMEM_LIMITS__HITS"]), ge=1, le=10_000)
-    body_bytes: int = Field(int(DEFAULTS["GRAPHMEM_LIMITS__BODY_BYTES"]), ge=1_000)
-    query_chars: int = Field(int(DEFAULTS["GRAPHMEM_LIMITS__QUERY_CHARS"]), ge=100)
-    query_depth: int = Field(int(DEFAULTS["GRAPHMEM_LIMITS__QUERY_DEPTH"]), ge=1)
-    query_fields: int = Field(int(DEFAULTS["GRAPHMEM_LIMITS__QUERY_FIELDS"]), ge=1)
-    query_roots: int = Field(int(DEFAULTS["GRAPHMEM_LIMITS__QUERY_ROOTS"]), ge=1)
+    threads: int = Field(default=int(DEFAULTS["GRAPHMEM_LIMITS__THREADS"]), ge=1, le=64)
+    deadline_s: float = Field(default=float(DEFAULTS["GRAPHMEM_LIMITS__DEADLINE_S"]), gt=0, le=3600)
+    hits: int = Field(default=int(DEFAULTS["GRAPHMEM_LIMITS__HITS"]), ge=1, le=10_000)
+    body_bytes: int = Field(default=int(DEFAULTS["GRAPHMEM_LIMITS__BODY_BYTES"]), ge=1_000)
+    query_chars: int = Field(default=int(DEFAULTS["GRAPHMEM_LIMITS__QUERY_CHARS"]), ge=100)
+    query_depth: int = Field(default=int(DEFAULTS["GRAPHMEM_LIMITS__QUERY_DEPTH"]), ge=1)
+    query_fields: int = Field(default=int(DEFAULTS["GRAPHMEM_LIMITS__QUERY_FIELDS"]), ge=1)
+    query_roots: int = Field(default=int(DEFAULTS["GRAPHMEM_LIMITS__QUERY_ROOTS"]), ge=1)
 
 
 class Settings(BaseSettings):
@@ -33,21 +33,21 @@ class Settings(BaseSettings):
     )
 
     store: str = Field(
-        DEFAULTS["GRAPHMEM_STORE"], min_length=1, validation_alias=AliasChoices("GRAPHMEM_STORE", "NEO4J_URI")
+        default=DEFAULTS["GRAPHMEM_STORE"], min_length=1, validation_alias=AliasChoices("GRAPHMEM_STORE", "NEO4J_URI")
     )
-    space: str = Field(DEFAULTS["GRAPHMEM_SPACE"], min_length=1)
+    space: str = Field(default=DEFAULTS["GRAPHMEM_SPACE"], min_length=1)
     llm: str = DEFAULTS["GRAPHMEM_LLM"]
-    host: str = Field(DEFAULTS["GRAPHMEM_HOST"], min_length=1)
-    port: int = Field(int(DEFAULTS["GRAPHMEM_PORT"]), ge=0, le=65_535)
+    host: str = Field(default=DEFAULTS["GRAPHMEM_HOST"], min_length=1)
+    port: int = Field(default=int(DEFAULTS["GRAPHMEM_PORT"]), ge=0, le=65_535)
     allow_remote: bool = False
     allowed_hosts: tuple[str, ...] = ()
     debug: bool = False
     limits: Limits = Limits()
-    neo4j_username: str = Field(DEFAULTS["NEO4J_USERNAME"], validation_alias="NEO4J_USERNAME")
-    neo4j_password: SecretStr = Field(SecretStr(""), validation_alias="NEO4J_PASSWORD")
-    neo4j_database: str = Field(DEFAULTS["NEO4J_DATABASE"], validation_alias="NEO4J_DATABASE")
-    openai_api_key: SecretStr = Field(SecretStr(""), validation_alias="OPENAI_API_KEY")
-    openai_base_url: str = Field(DEFAULTS["OPENAI_BASE_URL"], validation_alias="OPENAI_BASE_URL")
+    neo4j_username: str = Field(default=DEFAULTS["NEO4J_USERNAME"], validation_alias="NEO4J_USERNAME")
+    neo4j_password: SecretStr = Field(default=SecretStr(""), validation_alias="NEO4J_PASSWORD")
+    neo4j_database: str = Field(default=DEFAULTS["NEO4J_DATABASE"], validation_alias="NEO4J_DATABASE")
+    openai_api_key: SecretStr = Field(default=SecretStr(""), validation_alias="OPENAI_API_KEY")
+    openai_base_url: str = Field(default=DEFAULTS["OPENAI_BASE_URL"], validation_alias="OPENAI_BASE_URL")
 
 
 def read_settings(**given: Any) -> Settings:
