@@ -45,6 +45,8 @@ class Ranked:
     order: Numbers
     champion: dict[int, tuple[int, float]]
     group: Numbers
+    near: Tracer
+    bridge: Tracer
 
 
 def rank(signals: Signals, parts: Parts, flows: Flows, plan: Plan) -> Ranked:
@@ -62,7 +64,8 @@ def rank(signals: Signals, parts: Parts, flows: Flows, plan: Plan) -> Ranked:
         * np.where(np.isin(signals.numbers, list(flows.starts)), 0.0, flows.bridge.of(signals.numbers))
     )
     order = np.lexsort((signals.numbers, -score))
-    return Ranked(signals, parts, flows, plan, score, order, champion, group)
+    tracers = Tracer(flows.near, flows.seeds), Tracer(flows.bridge, flows.starts)
+    return Ranked(signals, parts, flows, plan, score, order, champion, group, *tracers)
 
 
 def step_numbers(ranked: Ranked, rows: list[int]) -> set[int]:
@@ -79,14 +82,10 @@ def step_numbers(ranked: Ranked, rows: list[int]) -> set[int]:
 
 def flow_chains(ranked: Ranked, number: int) -> list[tuple[Chain, float]]:
     """Every chain of near and bridge flow into a node, with the gain it counts for."""
-    flows, plan = ranked.flows, ranked.plan
-    found = []
-    for activation, seeds, gain in (
-        (flows.near, flows.seeds, plan.near_gain),
-        (flows.bridge, flows.starts, plan.bridge_gain),
-    ):
-        if gain and not (activation is flows.bridge and number in flows.starts):
-            found += [(chain, gain) for chain in Tracer(activation, seeds).chains(number)]
+    plan = ranked.plan
+    found = [(chain, plan.near_gain) for chain in ranked.near.chains(number)]
+    if number not in ranked.flows.starts:
+        found += [(chain, plan.bridge_gain) for chain in ranked.bridge.chains(number)]
     return found
 
 
