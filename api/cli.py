@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -27,11 +28,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (ask.remember, bulk.ingest, ask.recall, ask.answer):
+COMMANDS: tuple[Callable[..., None], ...] = (
+    ask.remember,
+    bulk.ingest,
+    ask.recall,
+    ask.answer,
+    care.history,
+    care.forget,
+    care.stats,
+    care.check,
+    care.rebuild,
+    serve.serve,
+)
+for command in COMMANDS:
     app.command()(command)
 app.add_typer(bulk.jobs, name="jobs")
-for command in (care.history, care.forget, care.stats, care.check, care.rebuild, serve.serve):
-    app.command()(command)
 app.add_typer(serve.models, name="models")
 
 

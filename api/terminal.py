@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 #: Width of output that is not a terminal: wide, so that a pipe sees whole lines.
 PIPE_WIDTH = 200
 
+CONTROLS = {*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A)} - {0x09, 0x0A}
+HARMLESS = dict.fromkeys(CONTROLS, "\ufffd")
+
 
 def console(*, stderr: bool = False) -> Console:
     """Honours NO_COLOR and a stream that is no terminal. Memory text goes in as `rich.text.Text`, never as markup."""
@@ -42,10 +45,9 @@ def print_json(value: Mapping[str, object]) -> None:
 
 
 def printable(text: str) -> str:
-    """Control characters shown as U+FFFD: remembered text must not drive the terminal. Tabs and newlines stay."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() or c in "\n\t" else " " if c.isspace() else "\ufffd" for c in text)
+    """Remembered text must not drive the terminal: control characters and overrides of the writing direction are
+    shown as U+FFFD. Tabs, newlines and joiners stay."""
+    return text if text.isprintable() else text.translate(HARMLESS)
 
 
 def one_line(text: str, width: int = 100) -> str:

@@ -75,8 +75,10 @@ def test_graphiql_opens_with_examples_and_runs_one(page: Any, url: str) -> None:
 def test_graphiql_knows_the_schema(page: Any, url: str) -> None:
     page.goto(f"{url}/graphql")
     page.click("button[aria-label='Show Documentation Explorer']")
-    page.click(".graphiql-doc-explorer >> text=Query")
-    page.wait_for_selector(".graphiql-doc-explorer >> text=recall")
+    page.click('.graphiql-doc-explorer a:text-is("Query")')
+    page.wait_for_selector(
+        '.graphiql-doc-explorer a:text-is("tokenBudget"), .graphiql-doc-explorer :text("tokenBudget")'
+    )
     shot(page, "graphql-docs")
 
 
