@@ -71,7 +71,7 @@ def digest(file: File) -> str:
     """The sha-256 of the file's bytes."""
     with opened(file) as stream:
         hashed = hashlib.sha256()
-        while block := stream.read(1 << 20):
+        while block := stream.read(1 << 18):
             hashed.update(block)
         return hashed.hexdigest()
 

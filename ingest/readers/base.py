@@ -28,14 +28,6 @@ class Format:
     read_part: Callable[[File, int], Reading] | None = None
 
 
-def parse_json(text: str) -> object:
-    """A JSON value. Raises ValueError also for NaN, Infinity, numbers too large for a double and nesting too deep."""
-    try:
-        return json.loads(text, parse_constant=_no_number, parse_float=_finite)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-
-
 def json_fault(file: File, error: ValueError, *, line: int = 1, hint: str) -> InputError:
     """What json had to say, at the line of the file (`line` is where the text that was parsed begins)."""
     if isinstance(error, json.JSONDecodeError):
@@ -54,3 +46,14 @@ def _finite(digits: str) -> float:
     if number in (float("inf"), float("-inf")):
         raise ValueError(f"{digits[:40]} is too large a number")
     return number
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_number, parse_float=_finite)
+
+
+def parse_json(text: str) -> object:
+    """A JSON value. Raises ValueError also for NaN, Infinity, numbers too large for a double and nesting too deep."""
+    try:
+        return _DECODER.decode(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None

@@ -25,6 +25,9 @@ FIELDS = {
 }
 HINT = 'one object a line, such as {"text": "…", "speaker": "…", "at": "2026-05-12T09:30", "session": "…", "id": "…"}'
 MAX_NAME_CHARS = 1000
+#: Values that say nothing: the next name in the row is looked at.
+NOTHING: tuple[object, ...] = (None, "", [])
+_FIELD_OF = {name: field for field, row in FIELDS.items() for name in row}
 
 
 class Row(NamedTuple):
@@ -52,7 +55,8 @@ def rows(position: str, value: object, file: File, session: str | None = None) -
     if not isinstance(messages, list):
         yield Row(position, value, session)
         return
-    labels = (_label(file, value, _name(value, field), position) for field in ("session", "ref"))
+    names = _names(value)
+    labels = (_label(file, value, names.get(field), position) for field in ("session", "ref"))
     named = next((label for label in labels if label), session)
     for number, message in enumerate(messages, 1):
         place = f"{position}, message {number}"
@@ -101,26 +105,30 @@ def _refuse_other_formats(file: File, text: str) -> None:
 
 def _draft(file: File, row: Row) -> PassageDraft:
     fields, position = _flat(row.fields), row.position
-    names = {field: _name(fields, field) for field in FIELDS}
-    text = _text(file, fields, names["text"], position)
-    caption = _label(file, fields, names["caption"], position, cap=None)
+    names = _names(fields)
+    text = _text(file, fields, names.get("text"), position)
+    caption = _label(file, fields, names.get("caption"), position, cap=None)
     if caption:
         text = f"{text} [shares a photo: {caption}]".lstrip()
     text, replaced = clean(text)
-    at_us, tz_min = _moment(file, fields, names["at"], position)
-    used = set(names.values())
-    meta = {clean(name)[0]: _clean_value(value) for name, value in fields.items() if name not in used}
+    at_us, tz_min = _moment(file, fields, names.get("at"), position)
+    used = names.values()
+    meta = {
+        clean(name)[0]: _clean_value(value)
+        for name, value in fields.items()
+        if name not in used and not (name in _FIELD_OF and value in NOTHING)
+    }
     if caption:
         meta["caption"] = caption
     if replaced:
         meta["replaced"] = replaced
     return PassageDraft(
         text=text,
-        ref=_label(file, fields, names["ref"], position),
-        speaker=_label(file, fields, names["speaker"], position),
+        ref=_label(file, fields, names.get("ref"), position),
+        speaker=_label(file, fields, names.get("speaker"), position),
         at_us=at_us,
         tz_min=tz_min,
-        section=_label(file, fields, names["session"], position) or row.session,
+        section=_label(file, fields, names.get("session"), position) or row.session,
         meta=meta,
     )
 
@@ -202,9 +210,17 @@ def _label(
     return clean(value)[0].strip() or None
 
 
-def _name(fields: Mapping[str, object], field: str) -> str | None:
-    """The name under which a field is given: the first in its row of FIELDS whose value says something."""
-    return next((name for name in FIELDS[field] if fields.get(name) not in (None, "", [])), None)
+def _names(fields: Mapping[str, object]) -> dict[str, str]:
+    """The name under which each field is given: the first in its row of FIELDS whose value says something."""
+    found: dict[str, str] = {}
+    for name, value in fields.items():
+        field = _FIELD_OF.get(name)
+        if field is None or value in NOTHING:
+            continue
+        other = found.get(field)
+        if other is None or FIELDS[field].index(name) < FIELDS[field].index(other):
+            found[field] = name
+    return found
 
 
 def _clean_value(value: object) -> object:
