@@ -13,7 +13,7 @@ from graphmem.recall.understand import Name, Question, search_terms, spoken_by_m
 from graphmem.schema import EdgeType, NodeKind
 from graphmem.stores.base import Candidates, Heads, Reader
 
-CODE_BLOCK = 1_024
+CODE_BLOCK = 512
 #: The eight signs of each byte, first bit first: (256, 8), -1 or 1.
 SIGNS = 2.0 * np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).astype(np.float32) - 1.0
 
@@ -211,7 +211,9 @@ def sign_cosines(codes: npt.NDArray[np.uint8], query: npt.NDArray[np.float32]) -
     """
     out = np.empty((len(codes), len(query)), np.float32)
     scaled = np.ascontiguousarray(query.T, np.float32) / np.sqrt(np.float32(8 * codes.shape[1]))
+    signs = np.empty((min(CODE_BLOCK, len(codes)), codes.shape[1], 8), np.float32)
     for start in range(0, len(codes), CODE_BLOCK):
         block = codes[start : start + CODE_BLOCK]
-        out[start : start + CODE_BLOCK] = SIGNS[block].reshape(len(block), -1) @ scaled
+        np.take(SIGNS, block, axis=0, out=signs[: len(block)], mode="clip")
+        np.matmul(signs[: len(block)].reshape(len(block), -1), scaled, out=out[start : start + CODE_BLOCK])
     return out
