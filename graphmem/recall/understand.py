@@ -43,7 +43,8 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class Dates:
-    """Calendar words of a question: months 1..12, days of month, years; `interval_us` for relative ones."""
+    """Calendar words of a question: months 1..12, days of month, years; `interval_us` for one month of
+    one year, and for relative ones."""
 
     months: tuple[int, ...] = ()
     days: tuple[int, ...] = ()
@@ -99,7 +100,15 @@ def dates_in(text: str, now_us: int | None) -> Dates:
     )
     years = tuple(int(year) for year in _YEAR.findall(text))
     days = tuple(int(day) for day in _DAY.findall(_YEAR.sub(" ", text)) if 1 <= int(day) <= 31) if months else ()
-    return Dates(months, days, years, relative_interval(text, now_us) if now_us is not None else None)
+    interval = relative_interval(text, now_us) if now_us is not None else None
+    if interval is None and len(months) == len(years) == 1:
+        interval = month_interval(years[0], months[0])
+    return Dates(months, days, years, interval)
+
+
+def month_interval(year: int, month: int) -> tuple[int, int]:
+    following = datetime(year + month // 12, month % 12 + 1, 1, tzinfo=timezone.utc)
+    return _interval(datetime(year, month, 1, tzinfo=timezone.utc), following)
 
 
 def relative_interval(text: str, now_us: int) -> tuple[int, int] | None:

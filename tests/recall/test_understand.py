@@ -82,6 +82,15 @@ def test_relative_times_are_intervals_around_the_day(text: str, days_ago: int) -
     assert interval[0] <= NOW_US - days_ago * DAY_US < interval[1]
 
 
+def test_a_month_of_a_year_is_an_interval() -> None:
+    interval = dates_in("What happened in December 2023?", None).interval_us
+    assert interval is not None
+    assert [datetime.fromtimestamp(at / 1e6, timezone.utc).isoformat()[:10] for at in interval] == [
+        "2023-12-01",
+        "2024-01-01",
+    ]
+
+
 def test_relative_times_need_a_now() -> None:
     assert dates_in("What did I say yesterday?", None).interval_us is None
 
