@@ -179,14 +179,14 @@ step = st.one_of(
 def test_the_adjacency_equals_the_edges_after_any_changes(steps: list, data: st.DataObject) -> None:
     db = opened()
     adjacency, truth, fresh = Adjacency(db), {}, 1000
-    for what, given in steps:
+    for what, values in steps:
         if what == "swell":
-            new = {(0, fresh + i, 2): 0.5 for i in range(given)}
-            fresh += given
+            new = {(0, fresh + i, 2): 0.5 for i in range(values)}
+            fresh += values
             add(adjacency, new)
             truth |= new
             continue
-        edges = sorted(set(given))
+        edges = sorted(set(values))
         if what == "add":
             new = {e: data.draw(st.integers(0, 256)) / 256 for e in edges if e not in truth}
             add(adjacency, new)

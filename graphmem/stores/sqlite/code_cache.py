@@ -1,0 +1,132 @@
+"""What a process keeps of the vectors between questions: codes in segments, and unit vectors of spaces asked again.
+
+Segments never change once made (their vectors are only filled in), so threads share them without a lock; one is made
+anew when a stamp of its blocks differs from the file's, and takes over what the blocks still share.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from graphmem.stores.sqlite.scan import Codes, Floats, Numbers, Words, columns
+
+
+@dataclass(slots=True)
+class Segment:
+    """Sixteen blocks as one array of each sort. `before`: the one it replaces, until its vectors are taken over."""
+
+    place: int
+    stamps: tuple[int, ...]
+    starts: tuple[int, ...]  # of the blocks, and the end
+    numbers: Numbers
+    words: Words
+    vectors: Floats | None = None
+    before: Segment | None = None
+
+    @classmethod
+    def of(
+        cls, place: int, stamps: tuple[int, ...], parts: Sequence[tuple[Numbers, Codes]], before: Segment | None
+    ) -> Segment:
+        starts = (0, *np.cumsum([len(numbers) for numbers, _ in parts]).tolist())
+        numbers = np.concatenate([numbers for numbers, _ in parts])
+        words = columns(np.concatenate([codes for _, codes in parts]))
+        return cls(
+            place, stamps, starts, numbers, words, before=before if before and before.vectors is not None else None
+        )
+
+    @property
+    def count(self) -> int:
+        return len(self.numbers)
+
+    @property
+    def size_bytes(self) -> int:
+        kept = 0 if self.vectors is None else self.vectors.nbytes
+        return self.numbers.nbytes + self.words.nbytes + kept
+
+    def shared(self, other: Segment) -> Iterator[tuple[slice, slice]]:
+        """Rows here and there of the blocks that both hold unchanged."""
+        there = {stamp: slice(a, b) for stamp, a, b in zip(other.stamps, other.starts, other.starts[1:], strict=False)}
+        for stamp, a, b in zip(self.stamps, self.starts, self.starts[1:], strict=False):
+            if stamp in there:
+                yield slice(a, b), there[stamp]
+
+
+@dataclass(slots=True)
+class View:
+    """The vectors of one kind in one space as of a commit (`seq` None: as of a look inside a write)."""
+
+    seq: int | None
+    segments: tuple[Segment, ...]
+    asked: int = 0
+
+    @property
+    def count(self) -> int:
+        return sum(segment.count for segment in self.segments)
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(segment.size_bytes for segment in self.segments)
+
+
+class CodeCache:
+    """One for all connections of a store, safe to share between threads.
+
+    Keeps at most 64 MB: the codes of a million vectors, or 40,000 unit vectors (two kinds, each up to the limit of
+    exact search); the spaces least recently asked go first.
+    """
+
+    BLOCKS_A_SEGMENT: ClassVar[int] = 16
+    LIMIT_BYTES: ClassVar[int] = 64 << 20
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._views: OrderedDict[tuple[int, int], View] = OrderedDict()
+
+    def get(self, space: int, kind: int) -> View | None:
+        with self._lock:
+            view = self._views.get((space, kind))
+            if view is not None:
+                self._views.move_to_end((space, kind))
+            return view
+
+    def put(self, space: int, kind: int, view: View) -> View:
+        """Keep the view, unless one of a later commit is kept already."""
+        with self._lock:
+            known = self._views.get((space, kind))
+            if known is None or known.seq is None or view.seq is None or known.seq <= view.seq:
+                self._views[space, kind] = view
+            self._views.move_to_end((space, kind))
+            self._make_room(0, space)
+        return view
+
+    def worth_keeping(self, view: View, dimension: int) -> bool:
+        """Whether to keep the unit vectors of this view: from its second question on, if there is room."""
+        with self._lock:
+            view.asked += 1
+            missing = sum(segment.count for segment in view.segments if segment.vectors is None) * dimension * 4
+            if not missing:
+                return True
+            space = next((key[0] for key, held in self._views.items() if held is view), None)
+            return view.asked > 1 and space is not None and self._make_room(missing, space)
+
+    def _make_room(self, wanted_bytes: int, space: int) -> bool:
+        held = {key: view.size_bytes for key, view in self._views.items()}
+        total = sum(held.values()) + wanted_bytes
+        for key, size in held.items():
+            if total > self.LIMIT_BYTES and key[0] != space:
+                del self._views[key]
+                total -= size
+        return total <= self.LIMIT_BYTES
+
+    def drop(self, space: int | None = None) -> None:
+        """Forget a space (None: all), so that nothing erased stays in memory."""
+        with self._lock:
+            for key in list(self._views):
+                if space is None or key[0] == space:
+                    del self._views[key]

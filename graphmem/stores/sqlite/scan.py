@@ -1,0 +1,122 @@
+"""Sign-bit codes of vectors: making them, scanning them, choosing the best. Arrays in, arrays out.
+
+A code is one bit a dimension (1: positive), packed big-endian and padded to whole 64-bit words, kept as columns
+(word, vector) so that a scan runs along memory. On 15,900 real sentences, 4,000 by Hamming distance, 400 of those by
+`bit_scores` and those by their vectors give recall@10 .9995 of exact; 400 by Hamming distance alone .9965.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+Codes = npt.NDArray[np.uint8]  # (n, bytes)
+Words = npt.NDArray[np.uint64]  # (words, n)
+Floats = npt.NDArray[np.float32]
+Numbers = npt.NDArray[np.int64]
+
+
+def width(dimension: int) -> int:
+    """Bytes of a code: whole words of eight."""
+    return (dimension + 63) // 64 * 8
+
+
+def encode(vectors: npt.NDArray[np.floating]) -> Codes:
+    codes = np.zeros((len(vectors), width(vectors.shape[1])), np.uint8)
+    packed = np.packbits(vectors > 0, axis=1)
+    codes[:, : packed.shape[1]] = packed
+    return codes
+
+
+def columns(codes: Codes) -> Words:
+    return np.ascontiguousarray(codes.view(np.uint64).T)
+
+
+def distances(segments: Sequence[Words], code: Codes) -> npt.NDArray[np.uint16]:
+    """Hamming distance of one code to every vector of the segments. 16 bits: 384 dimensions do not fit eight."""
+    words = code.view(np.uint64)
+    out = np.zeros(sum(segment.shape[1] for segment in segments), np.uint16)
+    longest = max((segment.shape[1] for segment in segments), default=0)
+    mixed, ones = np.empty(longest, np.uint64), np.empty(longest, np.uint8)
+    start = 0
+    for segment in segments:
+        n = segment.shape[1]
+        total = out[start : start + n]
+        for column, word in zip(segment, words, strict=True):
+            np.bitwise_xor(column, word, out=mixed[:n])
+            np.bitwise_count(mixed[:n], out=ones[:n])
+            np.add(total, ones[:n], out=total)
+        start += n
+    return out
+
+
+def nearest(distance: npt.NDArray[np.uint16], m: int) -> Numbers:
+    """Places of the m smallest distances, ascending by place; among equals at the edge the first ones."""
+    if m >= len(distance):
+        return np.arange(len(distance))
+    held = np.cumsum(np.bincount(distance))
+    edge = int(np.searchsorted(held, m))
+    places = np.flatnonzero(distance <= edge)
+    over = int(held[edge]) - m
+    if over:
+        last = np.flatnonzero(distance[places] == edge)[-over:]
+        places = np.delete(places, last)
+    return places
+
+
+def gather(segments: Sequence[Words], places: Numbers) -> Codes:
+    """Codes at ascending places over the segments."""
+    ends = np.cumsum([segment.shape[1] for segment in segments])
+    cuts = [0, *np.searchsorted(places, ends).tolist()]
+    parts = [
+        segment[:, places[a:b] - (end - segment.shape[1])]
+        for segment, end, a, b in zip(segments, ends.tolist(), cuts, cuts[1:], strict=False)
+        if b > a
+    ]
+    return np.ascontiguousarray(np.concatenate(parts, axis=1).T).view(np.uint8)
+
+
+BITS = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).astype(np.float32)
+
+
+def bit_scores(codes: Codes, query: Floats) -> Floats:
+    """The query's sum over each code's set bits, by a table of 256 sums a byte: 3x faster than unpacking the bits."""
+    bytes_ = codes.shape[1]
+    padded = np.zeros(bytes_ * 8, np.float32)
+    padded[: len(query)] = query
+    table = padded.reshape(bytes_, 8) @ BITS.T
+    at = codes + np.arange(0, bytes_ * 256, 256, dtype=np.int64)
+    return np.asarray(table.ravel().take(at).sum(axis=1), np.float32)
+
+
+def best(numbers: Numbers, scores: Floats, k: int) -> tuple[Numbers, Floats]:
+    """The k best, best first, ties by number also at the edge."""
+    if k <= 0:
+        return numbers[:0], scores[:0]
+    if k < len(scores):
+        least = np.partition(scores, len(scores) - k)[len(scores) - k]
+        kept = scores >= least
+        numbers, scores = numbers[kept], scores[kept]
+    order = np.lexsort((numbers, -scores))[:k]
+    return numbers[order], scores[order]
+
+
+def cosines(vectors: Floats, query: Floats) -> Floats:
+    """Cosine of each row with the query; 0 for a zero vector."""
+    lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors)) * np.float32(np.sqrt(query @ query))
+    products: Floats = vectors @ query
+    return rounded(np.divide(products, lengths, out=np.zeros_like(products), where=lengths > 0))
+
+
+def rounded(scores: Floats) -> Floats:
+    """To 2**-20: a product's last bits depend on where a row stands, and equal vectors are to have equal scores."""
+    out: Floats = np.rint(scores * np.float32(1 << 20)) / np.float32(1 << 20)
+    return out
+
+
+def at_unit_length(vectors: Floats) -> Floats:
+    lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))[:, None]
+    out: Floats = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
+    return out
