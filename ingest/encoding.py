@@ -39,6 +39,10 @@ _CONTROL = bytes(sorted(set(range(32)) - set(b"\t\n\r\f\b\x1b")))
 _UNSOUND = re.compile("[\x00\ud800-\udfff]")
 
 
+class NothingToRead(InputError):
+    """A file without a word in it: an error when it was named itself, skipped in a folder."""
+
+
 @dataclass(frozen=True, slots=True)
 class File:
     """A file to read. `name` is what it is called outside: its path from the root that was named; errors show it."""
@@ -49,6 +53,9 @@ class File:
     def fault(self, message: str, *, hint: str, position: str = "") -> InputError:
         """What is wrong with the file, to be raised."""
         return InputError(message, hint=hint, source=self.name, position=position)
+
+    def nothing(self, message: str) -> NothingToRead:
+        return NothingToRead(message, hint="there is nothing to remember in it; leave it out", source=self.name)
 
 
 def clean(text: str) -> tuple[str, int]:
@@ -99,7 +106,7 @@ def require_text(file: File) -> tuple[str, int]:
     """The encoding's name and the length of its byte order mark. Raises InputError for an empty or binary file."""
     start = head(file)
     if not start:
-        raise file.fault("is empty", hint="there is nothing to remember in it; leave it out")
+        raise file.nothing("is empty")
     if what := what_instead_of_text(start):
         raise file.fault(f"is not text: it is {what}", hint="convert it to UTF-8 text first", position="byte 0")
     for mark, encoding in _MARKS:

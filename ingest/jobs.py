@@ -16,7 +16,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from graphmem.errors import GraphmemError, InputError, JobError
-from graphmem.ingest.encoding import File
+from graphmem.ingest.encoding import File, NothingToRead
 from graphmem.ingest.plan import Entry, absolute, expand
 from graphmem.ingest.progress import Meter, ProgressCallback
 from graphmem.schema import Id, Item, ItemState, Job, JobState, Report, SourceDraft
@@ -132,8 +132,10 @@ class _Run:
             try:
                 written, share = self._read(entry, cursor, earlier)
             except InputError as error:
+                is_nothing = isinstance(error, NothingToRead) and not entry.named
                 why = f"{error.message}; {error.hint}" if error.hint else error.message
-                self._put(entry, ItemState.FAILED, cursor, why, error.position)
+                state = ItemState.SKIPPED if is_nothing else ItemState.FAILED
+                self._put(entry, state, cursor, why, error.position)
         self.meter.item(entry.key, entry.size_bytes, written, share)
 
     def _read(self, entry: Entry, cursor: int, earlier: _Earlier) -> tuple[int, float]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from graphmem.errors import InputError
-from graphmem.ingest.encoding import File
+from graphmem.ingest.encoding import File, NothingToRead
 from graphmem.ingest.readers import SUPPORTED, Reading, format_of
 
 #: Up to this the estimate counts passages by reading; above it goes by bytes.
@@ -34,6 +34,7 @@ class Entry:
     format: str = ""
     part: int | None = None  # which of the file's named sources, from 0; None when it is one itself
     part_id: str = ""
+    named: bool = True  # itself, not found in a folder
     skip: str = ""
     fault: InputError | None = None
 
@@ -182,23 +183,23 @@ def _entries(file: File, named: bool) -> Iterator[Entry]:
         if not stat.S_ISREG(status.st_mode):
             raise file.fault("is not a regular file", hint=f"supported: {SUPPORTED}")
         if status.st_size == 0:
-            raise file.fault("is empty", hint="there is nothing to remember in it; leave it out")
+            raise file.nothing("is empty")
         chosen = format_of(file)
     except OSError as error:
         fault = file.fault(f"cannot be read: {error.strerror or error}", hint="check the path and its rights")
         yield Entry(file.name, file, fault=fault)
         return
     except InputError as error:
-        skip = f"{error.message}; supported: {SUPPORTED}" if "empty" not in error.message else error.message
-        yield Entry(file.name, file, fault=error) if named else Entry(file.name, file, skip=skip)
+        skip = error.message if isinstance(error, NothingToRead) else f"{error.message}; supported: {SUPPORTED}"
+        yield Entry(file.name, file, fault=error) if named else Entry(file.name, file, named=False, skip=skip)
         return
     try:
         parts = chosen.parts(file) if chosen.parts is not None else []
     except InputError as error:
-        yield Entry(file.name, file, status.st_size, chosen.name, fault=error)
+        yield Entry(file.name, file, status.st_size, chosen.name, named=named, fault=error)
         return
     if not parts:
-        yield Entry(file.name, file, status.st_size, chosen.name)
+        yield Entry(file.name, file, status.st_size, chosen.name, named=named)
     for number, part in enumerate(parts):
         key = part if part.startswith(f"{file.name}#") else f"{file.name}#{part}"
-        yield Entry(key, file, status.st_size // len(parts), chosen.name, number, part)
+        yield Entry(key, file, status.st_size // len(parts), chosen.name, number, part, named)

@@ -73,7 +73,7 @@ def drafts(file: File, messages: Iterable[Row]) -> Iterator[PassageDraft]:
             empty = False
             yield draft
     if empty:
-        raise file.fault("holds no message with words in it", hint=HINT)
+        raise file.nothing("holds no message with words in it")
 
 
 def _line_rows(file: File) -> Iterator[Row]:

@@ -75,4 +75,4 @@ def passages(
                 meta=meta,
             )
     if empty:
-        raise file.fault("holds no text", hint="there is nothing to remember in it; leave it out")
+        raise file.nothing("holds no text")

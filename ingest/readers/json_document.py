@@ -49,7 +49,7 @@ def _parsed(file: File, size_bytes: int, changed_ns: int) -> object:
     if text.lstrip().startswith("<"):
         raise file.fault("is not JSON: it looks like HTML", hint="rename it to .html", position="line 1")
     if not text.strip():
-        raise file.fault("is empty", hint=HINT)
+        raise file.nothing("is empty")
     try:
         return parse_json(text)
     except ValueError as error:
