@@ -10,6 +10,9 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+#: What a link on another site may lead to.
+PAGES = frozenset({"/", "/graphql"})
+FOREIGN = "requests from pages of other sites are refused"
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -22,10 +25,10 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def hostname(netloc: str) -> str:
+def hostname(where: str) -> str:
     """The name in a Host header or an Origin, without port and brackets; "" when it is no such thing."""
     try:
-        return (urlsplit(netloc if "//" in netloc else f"//{netloc}").hostname or "").lower()
+        return (urlsplit(where if "//" in where else f"//{where}").hostname or "").lower()
     except ValueError:
         return ""
 
@@ -38,22 +41,24 @@ class KnownHostsOnly:
         self.hosts = None if hosts is None else LOOPBACK_NAMES | {host.lower() for host in hosts}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and (problem := self.problem(Headers(scope=scope))):
+        if scope["type"] == "http" and (problem := self.problem(Headers(scope=scope), scope["path"])):
             await JSONResponse({"error": problem}, status_code=403)(scope, receive, send)
             return
         await self.app(scope, receive, send)
 
-    def problem(self, headers: Headers) -> str:
+    def problem(self, headers: Headers, path: str) -> str:
         """Why this request is refused; empty when it is not."""
         host, origin = headers.get("host", ""), headers.get("origin")
         if self.hosts is not None and hostname(host) not in self.hosts:
             return "this server does not answer to that host name; GRAPHMEM_ALLOWED_HOSTS adds names"
-        if origin is not None and urlsplit_netloc(origin) != host.lower():
-            return "requests from pages of other sites are refused"
+        if origin is not None and netloc(origin) != host.lower():
+            return FOREIGN
+        if headers.get("sec-fetch-site") in ("cross-site", "same-site") and path not in PAGES:
+            return FOREIGN  # a picture or script of another page that asks for our stream carries no Origin
         return ""
 
 
-def urlsplit_netloc(origin: str) -> str:
+def netloc(origin: str) -> str:
     try:
         return urlsplit(origin).netloc.lower()
     except ValueError:

@@ -132,6 +132,12 @@ def test_pages_of_other_sites_are_refused(url: str, origin: str) -> None:
     assert reply.status_code == 403
 
 
+def test_a_picture_on_another_site_cannot_ask_but_a_link_may_lead_here(url: str) -> None:
+    headers = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"}
+    assert httpx.get(f"{url}/answer/stream?question=x", headers=headers).status_code == 403
+    assert httpx.get(url, headers={**headers, "sec-fetch-mode": "navigate"}).status_code == 200
+
+
 def test_our_own_page_is_let_in(url: str) -> None:
     reply = httpx.post(f"{url}/graphql", json={"query": "{ stats { space } }"}, headers={"origin": url})
     assert reply.json()["data"]["stats"]["space"] == "default"
