@@ -9,6 +9,9 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+#: Tokens of a text or question that late interaction sees, special ones left out.
+MAX_TOKEN_CODES = 64
+
 
 @dataclass(frozen=True, slots=True)
 class QueryVectors:
@@ -35,3 +38,14 @@ class Embedder(Protocol):
 
     def query(self, text: str) -> QueryVectors: ...
     def texts(self, texts: Sequence[str], *, tokens: Sequence[bool] | None = None) -> TextVectors: ...
+
+
+def sign_codes(tokens: npt.NDArray[np.floating]) -> npt.NDArray[np.uint8]:
+    """The first MAX_TOKEN_CODES token vectors as one bit a dimension, 1 where positive, big-endian in each byte."""
+    return np.packbits(tokens[:MAX_TOKEN_CODES] > 0, axis=-1)
+
+
+def unit_rows(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Each row divided by its length; a row of zeros stays."""
+    lengths = np.linalg.norm(rows, axis=-1, keepdims=True)
+    return np.asarray(rows / np.maximum(lengths, np.float32(1e-12)), np.float32)
