@@ -80,7 +80,7 @@ class Postings:
 
     # -- writing
     def add(self, space: int, numbers: Numbers, term_lists: Sequence[Sequence[str]]) -> None:
-        """Enter new passages by their terms, repeats included. Costs what it adds times the levels, log4 of the size."""
+        """Enter new passages by their terms, repeats included. Costs what it adds times log4 of the size."""
         numbers = checked(numbers)
         if not len(numbers):
             return
@@ -206,7 +206,7 @@ class Postings:
         return int(self._space(space)[0])
 
     def search(self, space: int, terms: Sequence[str], k: int | None) -> tuple[Numbers, Floats]:
-        """The k passages (None: all that match) of highest BM25, best first, ties by number; a repeated term counts once.
+        """The k passages (None: all that match) of highest BM25, best first, ties by number. Repeated terms count once.
 
         score = sum of idf (k1 + 1) tf / (tf + k1 (1 - b + b length / average)); idf = ln(1 + (N - df + .5) / (df + .5))
         """
@@ -264,8 +264,7 @@ def _weights(entries: Entries, docs: int, length: int) -> Floats:
     idf = math.log1p((docs - len(entries) + 0.5) / (len(entries) + 0.5))
     tf = entries["tf"].astype(np.float32)
     norm = entries["length"].astype(np.float32) * np.float32(K1 * B * docs / max(length, 1)) + np.float32(K1 * (1 - B))
-    out: Floats = np.float32(idf * (K1 + 1)) * tf / (tf + norm)
-    return out
+    return (tf * np.float32(idf * (K1 + 1)) / (tf + norm)).astype(np.float32, copy=False)
 
 
 def _summed(matched: list[tuple[Numbers, Floats]]) -> tuple[Numbers, Floats]:
