@@ -122,7 +122,7 @@ def _enter(node: LexborNode, collector: _Collector) -> bool:
         return False
     tag = node.tag
     if not node.is_element_node or tag in LEFT_OUT:
-        return not node.is_element_node and not node.is_comment_node and tag not in LEFT_OUT
+        return False
     attributes = node.attributes
     if attributes and (
         "hidden" in attributes
