@@ -1,6 +1,7 @@
 -- Derived rows: what searching and spreading read. Written in the transaction of the truth, rebuilt from it by one command.
 -- Blobs are little-endian arrays that numpy reads as they are, their formats are in graphmem/stores/sqlite/{postings,codes,adjacency}.py.
--- A node of a space is keyed by space << 40 | number.
+-- A node of a space is keyed by space << 40 | number. Tables of large rows have rowids: without them, SQLite copies the
+-- whole row for every comparison of a seek (18 instead of 2 microseconds).
 
 -- Text: one row a space with its statistics and the newest postings, then runs of packed postings (a log-structured merge).
 CREATE TABLE text_space(
@@ -26,7 +27,7 @@ CREATE TABLE text_posting(
   first BLOB NOT NULL,
   body BLOB NOT NULL,
   PRIMARY KEY(space, run, first)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 -- Vectors: float16 rows (a truth of their own: not journaled, not in the digest), and their sign bits in blocks for scanning.
 CREATE TABLE vector(
@@ -45,7 +46,7 @@ CREATE TABLE vector_code(
   high INTEGER NOT NULL,
   body BLOB NOT NULL,
   PRIMARY KEY(space, kind, block)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 -- Sign bits of a passage's token vectors, for late interaction.
 CREATE TABLE token_code(
@@ -67,4 +68,4 @@ CREATE TABLE adjacency_sealed(
   chunk INTEGER NOT NULL,
   body BLOB NOT NULL,
   PRIMARY KEY(node, type, direction, chunk)
-) STRICT, WITHOUT ROWID;
+) STRICT;

@@ -11,6 +11,7 @@ from __future__ import annotations
 import secrets
 import sqlite3
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -200,25 +201,20 @@ class Codes:
             if segment.vectors is None and keep:
                 segment.vectors = self._unit_rows(space, segment)
             if segment.vectors is not None:
-                parts.append(rounded(segment.vectors @ unit))
+                parts += [rounded(block @ unit) for block in segment.vectors]
                 continue
             for start in range(0, segment.count, BATCH):
                 rows = self.vectors(space, segment.numbers[start : start + BATCH])
                 parts.append(cosines(rows, query))
         return np.concatenate(parts)
 
-    def _unit_rows(self, space: int, segment: Segment) -> Floats:
-        """A segment's vectors at unit length; those of blocks that the segment before it shares are taken over."""
-        rows = np.empty((segment.count, self.dimension), np.float32)
-        missing = np.ones(segment.count, bool)
-        if segment.before is not None and segment.before.vectors is not None:
-            for mine, theirs in segment.shared(segment.before):
-                rows[mine] = segment.before.vectors[theirs]
-                missing[mine] = False
-        segment.before = None
-        fresh = self.vectors(space, segment.numbers[missing])
-        rows[missing] = at_unit_length(fresh)
-        return rows
+    def _unit_rows(self, space: int, segment: Segment) -> tuple[Floats, ...]:
+        """A segment's vectors at unit length, block by block; only blocks that changed are read."""
+        known = segment.take_over()
+        return tuple(
+            known[stamp] if stamp in known else at_unit_length(self.vectors(space, segment.numbers[a:b]))
+            for stamp, (a, b) in zip(segment.stamps, pairwise(segment.starts), strict=True)
+        )
 
     def _view(self, space: int, kind: int, seq: int | None) -> View:
         known = self.cache.get(space, kind)

@@ -6,7 +6,7 @@ terms it has, both clipped to 65,535, so that a search reads nothing but the row
 a term of many passages is cut into several rows, terms of few share one. Its key is its first posting, big-endian, so
 that SQLite's order of blobs is the order of postings.
 
-    body: u4 terms | u4 zero | u8 term[terms] | u4 count[terms], padded to eight bytes | posting[sum of counts]
+    body, in words of eight bytes: number of terms | term[terms] | u4 end[terms], padded | posting[last end]
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ TERM_BYTES = 12
 KEY = struct.Struct(">QI")
 
 Terms = npt.NDArray[np.uint64]
+Words = npt.NDArray[np.uint64]
 Entries = npt.NDArray[Any]  # of POSTING
 Numbers = npt.NDArray[np.int64]
 
@@ -91,7 +92,9 @@ class Postings:
         if len(parts) < 2:
             return parts[0] if parts else cls.none()
         terms = np.concatenate([part.terms for part in parts])
-        entries = np.concatenate([part.entries for part in parts])
+        entries = np.concatenate([part.entries.view("<u8") for part in parts]).view(
+            POSTING
+        )  # 10x faster than as records
         order = np.argsort(terms, kind="stable")
         sorted_terms, number = terms[order], entries["number"][order]
         if np.any((sorted_terms[1:] == sorted_terms[:-1]) & (number[1:] <= number[:-1])):
@@ -104,7 +107,8 @@ class Postings:
         """Parts that follow each other, as the rows of a run do."""
         if len(parts) < 2:
             return parts[0] if parts else cls.none()
-        return cls(np.concatenate([part.terms for part in parts]), np.concatenate([part.entries for part in parts]))
+        entries = np.concatenate([part.entries.view("<u8") for part in parts]).view(POSTING)
+        return cls(np.concatenate([part.terms for part in parts]), entries)
 
     def before(self, key: bytes) -> int:
         """How many postings come before the key."""
@@ -139,35 +143,35 @@ class Postings:
         first = np.ones(len(self), bool)
         first[1:] = self.terms[1:] != self.terms[:-1]
         starts = np.flatnonzero(first)
-        counts = np.zeros(len(starts) + len(starts) % 2, "<u4")
-        counts[: len(starts)] = np.diff(starts, append=len(self))
-        head = np.array([len(starts), 0], "<u4")
-        return b"".join((head.tobytes(), self.terms[starts].tobytes(), counts.tobytes(), self.entries.tobytes()))
+        ends = np.zeros(len(starts) + len(starts) % 2, "<u4")
+        ends[: len(starts)] = np.append(starts[1:], len(self))
+        head = np.array([len(starts)], "<u8")
+        return b"".join((head.tobytes(), self.terms[starts].tobytes(), ends.tobytes(), self.entries.tobytes()))
 
     @classmethod
     def read(cls, body: bytes) -> Postings:
-        terms, counts, entries = directory(body)
-        return cls(np.repeat(terms, counts), entries)
+        if not body:
+            return cls.none()
+        words = np.frombuffer(body, "<u8")
+        n = int(words[0])
+        start = 1 + n + (n + 1) // 2
+        ends = words[1 + n : start].view("<u4")[:n]
+        return cls(np.repeat(words[1 : 1 + n], np.diff(ends, prepend=np.uint32(0))), words[start:].view(POSTING))
 
 
-def directory(body: bytes) -> tuple[Terms, npt.NDArray[np.uint32], Entries]:
-    """The distinct terms of a stored row, their counts, and the postings, none of it copied."""
+def of_term(body: bytes, term: np.uint64) -> Words:
+    """The postings of one term in a stored row, eight bytes each; nothing is copied (3 us)."""
+    words = np.frombuffer(body, "<u8")
     if not body:
-        return np.zeros(0, np.uint64), np.zeros(0, np.uint32), np.zeros(0, POSTING)
-    n = int.from_bytes(body[:4], "little")
-    start = 8 + 8 * n + 4 * (n + n % 2)
-    terms, counts = np.frombuffer(body, "<u8", n, 8), np.frombuffer(body, "<u4", n, 8 + 8 * n)
-    return terms, counts, np.frombuffer(body, POSTING, -1, start)
-
-
-def of_term(body: bytes, term: np.uint64) -> Entries:
-    """The postings of one term in a stored row."""
-    terms, counts, entries = directory(body)
+        return words
+    n = int(words[0])
+    terms = words[1 : 1 + n]
     i = int(terms.searchsorted(term))
-    if i == len(terms) or terms[i] != term:
-        return entries[:0]
-    start = int(counts[:i].sum())
-    return entries[start : start + int(counts[i])]
+    if i == n or terms[i] != term:
+        return words[:0]
+    start = 1 + n + (n + 1) // 2
+    ends = words[1 + n : start].view("<u4")
+    return words[start + int(ends[i - 1]) if i else start : start + int(ends[i])]
 
 
 def span(term: int) -> tuple[bytes, bytes]:

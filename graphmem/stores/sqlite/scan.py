@@ -35,20 +35,20 @@ def columns(codes: Codes) -> Words:
 
 
 def distances(segments: Sequence[Words], code: Codes) -> npt.NDArray[np.uint16]:
-    """Hamming distance of one code to every vector of the segments. 16 bits: 384 dimensions do not fit eight."""
-    words = code.view(np.uint64)
+    """Hamming distance of one code to every vector of the segments. 16 bits: 384 dimensions do not fit eight, but the
+    ones of three words do, so that two of three sums run on bytes."""
+    words = code.view(np.uint64)[:, None]
     out = np.zeros(sum(segment.shape[1] for segment in segments), np.uint16)
-    longest = max((segment.shape[1] for segment in segments), default=0)
-    mixed, ones = np.empty(longest, np.uint64), np.empty(longest, np.uint8)
     start = 0
     for segment in segments:
-        n = segment.shape[1]
-        total = out[start : start + n]
-        for column, word in zip(segment, words, strict=True):
-            np.bitwise_xor(column, word, out=mixed[:n])
-            np.bitwise_count(mixed[:n], out=ones[:n])
-            np.add(total, ones[:n], out=total)
-        start += n
+        ones = np.bitwise_count(segment ^ words)
+        total = out[start : start + segment.shape[1]]
+        for first in range(0, len(ones), 3):
+            part = ones[first]
+            for row in ones[first + 1 : first + 3]:
+                part += row
+            np.add(total, part, out=total)
+        start += segment.shape[1]
     return out
 
 
@@ -56,14 +56,17 @@ def nearest(distance: npt.NDArray[np.uint16], m: int) -> Numbers:
     """Places of the m smallest distances, ascending by place; among equals at the edge the first ones."""
     if m >= len(distance):
         return np.arange(len(distance))
-    held = np.cumsum(np.bincount(distance))
+    step = 1 + len(distance) // 16_384  # a sample tells about where the edge is, so that few are counted
+    about = int(np.searchsorted(np.cumsum(np.bincount(distance[::step])) * step, 1.3 * m))
+    places = np.flatnonzero(distance <= about)
+    if len(places) < m:
+        places = np.arange(len(distance))
+    near = distance[places]
+    held = np.cumsum(np.bincount(near))
     edge = int(np.searchsorted(held, m))
-    places = np.flatnonzero(distance <= edge)
+    places, near = places[near <= edge], near[near <= edge]
     over = int(held[edge]) - m
-    if over:
-        last = np.flatnonzero(distance[places] == edge)[-over:]
-        places = np.delete(places, last)
-    return places
+    return np.delete(places, np.flatnonzero(near == edge)[-over:]) if over else places
 
 
 def gather(segments: Sequence[Words], places: Numbers) -> Codes:
