@@ -34,6 +34,7 @@ from graphmem.stores.sqlite.scan import (
     gather,
     nearest,
     rounded,
+    widened,
 )
 
 __all__ = ["FORMAT", "CodeCache", "Codes", "TokenCodes"]
@@ -83,8 +84,13 @@ class Codes:
         if not len(numbers):
             return
         of = np.broadcast_to(np.asarray(kinds, np.uint8), len(numbers))
-        rows = np.ascontiguousarray(matrix, np.float16)
+        with np.errstate(over="ignore"):  # what overflows is refused below
+            rows = np.ascontiguousarray(matrix, np.float16)
         self._fits(rows.shape[1])
+        if not np.isfinite(rows).all():
+            raise InputError(
+                "a vector holds a number that is not finite in float16", hint="look at the embedder's output"
+            )
         keys = node_keys(space, numbers)
         there = [node & NUMBER_MASK for node, _ in self.db.execute(KINDS, (listed(keys),))]
         if there:
@@ -263,8 +269,7 @@ class Codes:
     def _aligned(self, space: int, numbers: Numbers) -> tuple[Floats, npt.NDArray[np.bool_]]:
         numbers = np.asarray(numbers, np.int64)
         found = self.db.execute(VECTORS, (listed(node_keys(space, numbers)),)).fetchall()
-        packed = b"".join([row[1] for row in found])
-        rows = np.frombuffer(packed, "<f2").reshape(-1, self.dimension).astype(np.float32)
+        rows = widened(b"".join([row[1] for row in found]), self.dimension)
         nodes = np.fromiter((row[0] for row in found), np.int64, len(found)) & NUMBER_MASK
         if len(nodes) == len(numbers) and np.array_equal(nodes, numbers):
             return rows, np.zeros(len(numbers), bool)

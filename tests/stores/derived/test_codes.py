@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from graphmem.errors import InputError
 from graphmem.stores.sqlite import codes as module
 from graphmem.stores.sqlite.codes import CodeCache, Codes, TokenCodes
-from graphmem.stores.sqlite.scan import bit_scores, columns, distances, encode, nearest
+from graphmem.stores.sqlite.scan import bit_scores, columns, distances, encode, nearest, widened
 from tests.stores.derived.conftest import opened
 
 PASSAGE, NOTE = 3, 4
@@ -119,6 +119,20 @@ def test_another_dimension_is_refused(db: sqlite3.Connection) -> None:
         codes.add(1, np.array([1]), NOTE, vectors(1, dimension=128))
     with pytest.raises(InputError, match="128 numbers"):
         codes.search(1, vectors(1, dimension=128)[0].astype(np.float32), 5, [NOTE])
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 1e6])
+def test_a_vector_that_is_not_finite_is_refused(db: sqlite3.Connection, bad: float) -> None:
+    rows = vectors(2).astype(np.float32)
+    rows[1, 7] = bad
+    with pytest.raises(InputError, match="not finite"):
+        Codes(db).add(1, np.array([1, 2]), NOTE, rows)
+
+
+def test_every_finite_half_is_widened_exactly() -> None:
+    halves = np.arange(65_536, dtype=np.uint16).view(np.float16)
+    halves = halves[np.isfinite(halves)]
+    np.testing.assert_array_equal(widened(halves.tobytes(), 1).ravel(), halves.astype(np.float32))
 
 
 def test_a_removed_vector_leaves_no_byte_in_the_file(tmp_path: Path) -> None:
