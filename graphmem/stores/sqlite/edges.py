@@ -1,0 +1,174 @@
+"""Edges of a batch: those it names and those that its nodes imply (FROM their spans, DERIVED from their parents, roles
+of their members), each once, entered in the truth and at both ends of the adjacency."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from graphmem.schema import ONE_Q8, Edge, EdgeType, Hyperedge, Id, Node, Note, Op
+from graphmem.stores.sqlite.adjacency import Adjacency
+from graphmem.stores.sqlite.keys import NUMBER_MASK, SPACE_BITS, listed
+from graphmem.stores.sqlite.rows import KeyOf
+
+NO_START = -1
+
+Key = tuple[int, int, int, int]  # src, type, dst, start
+Value = tuple[int, int, str]  # stop, weight_q8, reason
+
+INSERT = "INSERT INTO edge VALUES(?, ?, ?, ?, ?, ?, ?)"
+UPDATE = """UPDATE edge SET stop = ?, weight_q8 = ?, reason = ? WHERE src = ? AND type = ? AND dst = ?
+  AND start = ?"""
+SAME_ENDS = """SELECT src, type, dst, start, stop, weight_q8, reason FROM json_each(?)
+  CROSS JOIN edge ON src = value ->> 0 AND type = value ->> 1 AND dst = value ->> 2"""
+DROP = "DELETE FROM edge WHERE src = ? AND type = ? AND dst = ? AND start = ?"
+INCIDENT = """SELECT src, type, dst, start, stop, weight_q8, reason FROM edge
+    WHERE src IN (SELECT value FROM json_each(?1))
+  UNION SELECT src, type, dst, start, stop, weight_q8, reason FROM edge
+    WHERE dst IN (SELECT value FROM json_each(?1)) ORDER BY 1, 2, 3, 4"""
+LOG = "INSERT OR IGNORE INTO edge_change VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+
+Full = tuple[int, int, int, int, int, int, str]
+
+
+def implied(node: Node, n: int, key: KeyOf) -> Iterable[tuple[Key, Value]]:
+    """The edges that a node's own fields stand for."""
+    if isinstance(node, (Note, Hyperedge)):
+        for span in node.spans:
+            yield (n, 1, key(span.passage), span.start), (span.end, ONE_Q8, "")
+    if isinstance(node, Note):
+        for parent in node.parents:
+            yield (n, 2, key(parent), NO_START), (NO_START, ONE_Q8, "")
+    if isinstance(node, Hyperedge):
+        for member in node.members:
+            yield (n, int(member.role), key(member.node), NO_START), (NO_START, ONE_Q8, "")
+
+
+def collect(edges: Sequence[Edge], nodes: Iterable[tuple[Node, int]], key: KeyOf) -> dict[Key, Value]:
+    """Each edge once, with its highest weight, in order of arrival."""
+    found: dict[Key, Value] = {}
+    for edge in edges:
+        start = NO_START if edge.start is None else edge.start
+        stop = NO_START if edge.end is None else edge.end
+        at = (key(edge.src), int(edge.type), key(edge.dst), start)
+        old = found.get(at)
+        if old is None or edge.weight_q8 > old[1]:
+            found[at] = (stop, edge.weight_q8, edge.reason)
+    for node, n in nodes:
+        for at, value in implied(node, n, key):
+            found.setdefault(at, value)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What came of it: keys of new edges, and the old rows of those that gained weight."""
+
+    new: list[Key]
+    heavier: list[Full]
+
+
+def write(db: sqlite3.Connection, adjacency: Adjacency, space: int, edges: dict[Key, Value], first_new: int) -> Written:
+    """Enters edges. Only those between nodes from before this batch (keys under `first_new`) can be there already."""
+    maybe = [at for at in edges if at[0] < first_new and at[2] < first_new]
+    stored = _stored(db, maybe)
+    new = {at: value for at, value in edges.items() if at not in stored} if stored else edges
+    heavier = [at for at, row in stored.items() if at in edges and edges[at][1] > row[5]]
+    ordered = sorted(new)
+    db.executemany(INSERT, [at + new[at] for at in ordered])
+    db.executemany(UPDATE, [edges[at] + at for at in heavier])
+    ends = {at[:3]: row[5] for at, row in sorted(stored.items(), key=lambda pair: pair[1][5])}
+    _connect(adjacency, space, [(at, new[at][1]) for at in new], ends)
+    raised = [(at, edges[at][1]) for at in heavier if edges[at][1] > ends[at[:3]]]
+    _reweigh(adjacency, space, raised)
+    return Written(ordered, [stored[at] for at in heavier])
+
+
+def _stored(db: sqlite3.Connection, keys: Sequence[Key]) -> dict[Key, Full]:
+    """Edges between the same ends and of the same type as these, whatever their start."""
+    if not keys:
+        return {}
+    ends = json.dumps(list(dict.fromkeys(key[:3] for key in keys)))
+    return {row[:4]: row for row in db.execute(SAME_ENDS, (ends,))}
+
+
+def _connect(
+    adjacency: Adjacency, space: int, new: list[tuple[Key, int]], ends: dict[tuple[int, int, int], int]
+) -> None:
+    """The adjacency has one entry for all edges of a type between two nodes, with their highest weight."""
+    fresh = [pair for pair in new if pair[0][:3] not in ends] if ends else new
+    if fresh:
+        adjacency.add(space, *_arrays(fresh))
+    _reweigh(adjacency, space, [(at, weight) for at, weight in new if weight > ends.get(at[:3], weight)])
+
+
+def _reweigh(adjacency: Adjacency, space: int, changed: list[tuple[Key, int]]) -> None:
+    best: dict[tuple[int, int, int], tuple[Key, int]] = {}
+    for at, weight in changed:
+        if at[:3] not in best or weight > best[at[:3]][1]:
+            best[at[:3]] = (at, weight)
+    if best:
+        adjacency.update(space, *_arrays(list(best.values())))
+
+
+def _arrays(edges: Sequence[tuple[Key, int]]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+    table = np.array([at[:3] + (weight,) for at, weight in edges], np.int64).reshape(-1, 4)
+    src, type, dst, weight = table.T
+    return src & NUMBER_MASK, dst & NUMBER_MASK, type.astype(np.uint8), weight.astype(np.float32) / ONE_Q8
+
+
+def incident(db: sqlite3.Connection, keys: Sequence[int]) -> list[Full]:
+    """All edges with an end among these nodes."""
+    return db.execute(INCIDENT, (listed(list(keys)),)).fetchall()
+
+
+def remove(db: sqlite3.Connection, adjacency: Adjacency, space: int, gone: Sequence[Full]) -> None:
+    """Takes edges out of truth and adjacency; one that shares its ends and type with another that stays keeps its
+    entry there, with the weight of what stays."""
+    db.executemany(DROP, [row[:4] for row in gone])
+    left: dict[tuple[int, int, int], int] = {}
+    for at, row in _stored(db, [row[:4] for row in gone]).items():
+        left[at[:3]] = max(row[5], left.get(at[:3], 0))
+    dropped = list({row[:3]: (row[:4], row[5]) for row in gone if row[:3] not in left}.values())
+    if dropped:
+        src, dst, type, _ = _arrays(dropped)
+        adjacency.remove(space, src, dst, type)
+    kept = [((*ends, NO_START), weight) for ends, weight in left.items()]
+    if kept:
+        adjacency.update(space, *_arrays(kept))
+
+
+def restore(db: sqlite3.Connection, adjacency: Adjacency, space: int, rows: Sequence[Full]) -> None:
+    """Puts rows back as they were, whether they are gone or only changed."""
+    there = _stored(db, [row[:4] for row in rows])
+    changed = [row for row in rows if row[:4] in there]
+    remove(db, adjacency, space, [there[row[:4]] for row in changed])
+    write(db, adjacency, space, {row[:4]: row[4:] for row in rows}, 1 << 62)
+
+
+def log(db: sqlite3.Connection, space: int, seq: int, op: Op, rows: Iterable[Full]) -> int:
+    """Journals old rows of edges; how many."""
+    logged = [(space, seq, *row[:4], op.value, *row[4:]) for row in rows]
+    db.executemany(LOG, logged)
+    return len(logged)
+
+
+def edge(row: Full, ids: dict[int, Id]) -> Edge:
+    src, type, dst, start, stop, weight, reason = row
+    return Edge(
+        ids[src],
+        EdgeType(type),
+        ids[dst],
+        weight,
+        reason,
+        None if start == NO_START else start,
+        None if stop == NO_START else stop,
+    )
+
+
+def number_range(space: int) -> tuple[int, int]:
+    return space << SPACE_BITS, (space << SPACE_BITS) | NUMBER_MASK

@@ -1,0 +1,256 @@
+"""The journal: commits in a chain, and what each did, told again from ids and old values.
+
+New nodes of a commit are one range of numbers and new edges packed arrays (18 bytes a note with four links, where
+before- and after-images would take 175 to 805); the content stands in the tables. Updates keep the old values of the
+fields that changed; a full before-image is put together from them and the row, going back in time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import sqlite3
+import time
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from graphmem.errors import NotFound
+from graphmem.schema import Change, Commit, EdgeType, Id, Op
+from graphmem.stores.sqlite.edges import NO_START, Key
+from graphmem.stores.sqlite.ids import ids_of, look_up, packed
+from graphmem.stores.sqlite.images import Image, image, unpack
+from graphmem.stores.sqlite.keys import NUMBER_MASK, SPACE_BITS
+from graphmem.stores.sqlite.rows import as_json, load
+
+SPACE = "SELECT seq, next, chain FROM space WHERE number = ?"
+ADVANCE = "UPDATE space SET seq = ?, next = ?, chain = ? WHERE number = ?"
+PUT_COMMIT = "INSERT INTO commit_ VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+PUT_CHANGE = "INSERT INTO change VALUES(?, ?, ?, ?, ?, ?)"
+COMMITS = """SELECT seq, job, actor, at_us, cause, changes, chain FROM commit_ WHERE space = ? AND seq > ?
+  ORDER BY seq LIMIT ?"""
+COMMIT = "SELECT seq, job, actor, at_us, cause, changes, chain FROM commit_ WHERE space = ? AND seq = ?"
+BODY = "SELECT first, nodes, body FROM commit_ WHERE space = ? AND seq = ?"
+MADE = """SELECT seq, first, nodes FROM commit_ WHERE space = ? AND first <= ? AND nodes > 0
+  ORDER BY first DESC LIMIT 1"""
+CHANGES = "SELECT n, id, op, before FROM change WHERE space = ? AND seq = ? ORDER BY n"
+CHANGES_OF = "SELECT seq, n, op, before FROM change WHERE space = ? AND id = ? ORDER BY seq"
+EDGE_CHANGES = """SELECT src, type, dst, start, op, stop, weight_q8, reason FROM edge_change
+  WHERE space = ? AND seq = ? ORDER BY src, type, dst, start"""
+NEW_ALIASES = "SELECT folded, entity FROM alias WHERE space = ? AND seq = ? ORDER BY folded, entity"
+CHAIN = """SELECT seq, job, actor, cause, at_us, changes, first, nodes, body, salt, commitment, chain FROM commit_
+  WHERE space = ? ORDER BY seq"""
+MADE_IDS = "SELECT id FROM node WHERE n >= ? AND n < ? ORDER BY n"
+
+Logged = tuple[int, bytes, Op, bytes | None]  # n, id, op, packed before
+
+
+@dataclass(slots=True)
+class Counters:
+    """The space's row: the last commit, the next number, the chain so far."""
+
+    seq: int
+    next: int
+    chain: bytes
+
+    @classmethod
+    def of(cls, db: sqlite3.Connection, space: int, name: str) -> Counters:
+        row = db.execute(SPACE, (space,)).fetchone()
+        if row is None:
+            raise NotFound(f"no space {name!r} in this store", hint="it was erased; open it again")
+        return cls(*row)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a commit is made of. `made`: the ids of its new nodes, 16 bytes each, in the order of their numbers."""
+
+    job: Id | None
+    actor: str
+    cause: str
+    first: int
+    made: bytes
+    edges: Sequence[Key]
+    logged: Sequence[Logged]
+    changes: int
+
+
+def put(db: sqlite3.Connection, space: int, name: str, counters: Counters, entry: Entry) -> Commit:
+    """Writes the commit, its changes and the space's counters."""
+    seq, at_us, nodes = counters.seq + 1, time.time_ns() // 1000, len(entry.made) // 16
+    body, salt = pack_edges(entry.edges), secrets.token_bytes(16)
+    sealed = commitment(salt, entry.made, body, [(id, op.value, before) for _, id, op, before in entry.logged])
+    fields = (seq, entry.job, entry.actor, entry.cause, at_us, entry.changes, entry.first, nodes)
+    chain = link(counters.chain, fields, sealed)
+    db.execute(
+        PUT_COMMIT,
+        (space, seq, entry.job, entry.actor, entry.cause, at_us, entry.changes, entry.first, nodes, body, salt)
+        + (sealed, chain),
+    )
+    db.executemany(PUT_CHANGE, [(space, seq, n, id, op.value, before) for n, id, op, before in entry.logged])
+    db.execute(ADVANCE, (seq, entry.first + nodes, chain, space))
+    return Commit(name, seq, entry.job, entry.actor, at_us, entry.cause, entry.changes, chain.hex())
+
+
+def commitment(salt: bytes, made: bytes, body: bytes, logged: Iterable[tuple[bytes, str, bytes | None]]) -> bytes:
+    """What the chain covers of the changes. Salted: once the salt is dropped, nobody can confirm a guess."""
+    digest = hashlib.blake2b(salt, digest_size=32)
+    for part in (made, body, *(x for id, op, before in logged for x in (id, op.encode(), before or b""))):
+        digest.update(len(part).to_bytes(8, "little"))
+        digest.update(part)
+    return digest.digest()
+
+
+def link(before: bytes, fields: Sequence[object], sealed: bytes) -> bytes:
+    return hashlib.blake2b(before + as_json(list(fields)).encode() + sealed, digest_size=32).digest()
+
+
+def check(db: sqlite3.Connection, space: int) -> list[str]:
+    """Where the chain does not verify: a commit left out, altered, or not what it committed to."""
+    wrong, chain, expected = [], b"", 1
+    for seq, job, actor, cause, at_us, changes, first, nodes, body, salt, sealed, stored in db.execute(CHAIN, (space,)):
+        if seq != expected:
+            wrong.append(f"journal: commit {expected} is missing")
+        chain = link(chain, (seq, job, actor, cause, at_us, changes, first, nodes), sealed)
+        if chain != stored:
+            wrong.append(f"journal: the chain breaks at commit {seq}")
+            chain = stored
+        if salt is not None and not _opens(db, space, seq, first, nodes, body, salt, sealed):
+            wrong.append(f"journal: commit {seq} is not what it committed to")
+        expected = seq + 1
+    counters = Counters.of(db, space, str(space))
+    if (counters.seq, counters.chain) != (expected - 1, chain):
+        wrong.append(f"journal: the space counts {counters.seq} commits, the journal holds {expected - 1}")
+    return wrong
+
+
+def _opens(
+    db: sqlite3.Connection, space: int, seq: int, first: int, nodes: int, body: bytes, salt: bytes, sealed: bytes
+) -> bool:
+    base = space << SPACE_BITS
+    made = b"".join(row[0] for row in db.execute(MADE_IDS, (base + first, base + first + nodes)))
+    if len(made) != 16 * nodes:
+        return True  # some were deleted since: their ids are with their deletion, the chain still holds
+    logged = [(id, op, before) for _, id, op, before in db.execute(CHANGES, (space, seq))]
+    return commitment(salt, made, body, logged) == sealed
+
+
+# -- packed edges
+
+
+def pack_edges(edges: Sequence[Key]) -> bytes:
+    """Local numbers in columns, sources as differences: about 5 bytes an edge once deflated."""
+    if not edges:
+        return b""
+    src, type, dst, start = np.array(edges, np.int64).T
+    columns = (
+        np.diff(src & NUMBER_MASK, prepend=0).astype("<i4"),
+        (dst & NUMBER_MASK).astype("<u4"),
+        start.astype("<i4"),
+        type.astype("u1"),
+    )
+    return zlib.compress(b"".join(column.tobytes() for column in columns), 1)
+
+
+def unpack_edges(space: int, body: bytes) -> list[Key]:
+    if not body:
+        return []
+    raw = zlib.decompress(body)
+    count, base = len(raw) // 13, space << SPACE_BITS
+    src = np.cumsum(np.frombuffer(raw, "<i4", count).astype(np.int64)) + base
+    dst = np.frombuffer(raw, "<u4", count, 4 * count).astype(np.int64) + base
+    start = np.frombuffer(raw, "<i4", count, 8 * count)
+    type = np.frombuffer(raw, "u1", count, 12 * count)
+    return list(zip(src.tolist(), type.tolist(), dst.tolist(), start.tolist(), strict=True))
+
+
+# -- reading
+
+
+def commits(db: sqlite3.Connection, space: int, name: str, after: int, limit: int) -> list[Commit]:
+    return [_commit(name, row) for row in db.execute(COMMITS, (space, after, limit))]
+
+
+def _commit(name: str, row: tuple[Any, ...]) -> Commit:
+    return Commit(name, *row[:6], chain=row[6].hex())
+
+
+def changes(db: sqlite3.Connection, space: int, seq: int) -> list[Change]:
+    """What one commit did: nodes, then aliases and edges (their ids spell their ends). What was erased is left out."""
+    row = db.execute(BODY, (space, seq)).fetchone()
+    if row is None:
+        raise NotFound(f"no commit {seq}", hint="`commits` lists them")
+    first, nodes, body = row
+    base = space << SPACE_BITS
+    logged = db.execute(CHANGES, (space, seq)).fetchall()
+    gone = {n for n, *_ in logged}
+    made = ids_of(db, [n for n in range(base + first, base + first + nodes) if n not in gone])
+    told = [Change(seq, id, Op.INSERT, None) for _, id in sorted(made.items())]
+    for _, raw, op, before in logged:
+        full = _before(db, space, raw.hex(), seq) if before is not None else None
+        told.append(Change(seq, raw.hex(), Op(op), full))
+    return told + _alias_changes(db, space, seq) + _edge_changes(db, space, seq, unpack_edges(space, body))
+
+
+def _alias_changes(db: sqlite3.Connection, space: int, seq: int) -> list[Change]:
+    rows = db.execute(NEW_ALIASES, (space, seq)).fetchall()
+    ids = ids_of(db, [entity for _, entity in rows])
+    return [Change(seq, f"{ids[entity]}:alias:{folded}", Op.INSERT, None) for folded, entity in rows if entity in ids]
+
+
+def _edge_changes(db: sqlite3.Connection, space: int, seq: int, new: list[Key]) -> list[Change]:
+    old = db.execute(EDGE_CHANGES, (space, seq)).fetchall()
+    ids = ids_of(db, sorted({n for row in (*new, *old) for n in (row[0], row[2])}))
+    told = [Change(seq, edge_id(ids, at), Op.INSERT, None) for at in new if at[0] in ids and at[2] in ids]
+    for src, type, dst, start, op, stop, weight, reason in old:
+        if src in ids and dst in ids:
+            before = {"weight_q8": weight, "reason": reason, "end": None if stop == NO_START else stop}
+            told.append(Change(seq, edge_id(ids, (src, type, dst, start)), Op(op), before))
+    return told
+
+
+def edge_id(ids: dict[int, Id], at: Key) -> Id:
+    """An edge's id spells what identifies it: its ends, type and start."""
+    src, type, dst, start = at
+    return f"{ids[src]}:{EdgeType(type).name}:{ids[dst]}" + ("" if start == NO_START else f":{start}")
+
+
+def history(db: sqlite3.Connection, space: int, name: str, id: Id) -> list[tuple[Commit, Change]]:
+    """All that happened to a node, oldest first, with full before-images."""
+    logged = db.execute(CHANGES_OF, (space, packed([id]))).fetchall()
+    now = look_up(db, space, [id]).get(id)
+    lives = {n for _, n, _, _ in logged} | ({now.n} if now else set())
+    told: dict[int, Change] = {}
+    for n in lives:
+        row = db.execute(MADE, (space, n & NUMBER_MASK)).fetchone()
+        if row is not None and (n & NUMBER_MASK) < row[1] + row[2]:
+            told[row[0]] = Change(row[0], id, Op.INSERT, None)
+    images = _images(db, now.n if now else None, [(seq, before) for seq, _, _, before in logged])
+    for (seq, _, op, _), full in zip(logged, images, strict=True):
+        told[seq] = Change(seq, id, Op(op), full)
+    return [
+        (_commit(name, db.execute(COMMIT, (space, seq)).fetchone()), change) for seq, change in sorted(told.items())
+    ]
+
+
+def _before(db: sqlite3.Connection, space: int, id: Id, seq: int) -> Image | None:
+    logged = [(at, before) for at, _, _, before in db.execute(CHANGES_OF, (space, packed([id]))) if at >= seq]
+    now = look_up(db, space, [id]).get(id)
+    return _images(db, now.n if now else None, logged)[0]
+
+
+def _images(db: sqlite3.Connection, n: int | None, logged: Sequence[tuple[int, bytes | None]]) -> list[Image | None]:
+    """Before-images of changes in order of time: each is the next one's, with the old values put back."""
+    node = load(db, [n]).get(n) if n is not None else None
+    current: Image = image(node) if node is not None else {}
+    images: list[Image | None] = []
+    for _, before in reversed(logged):
+        if before is None:
+            images.append(None)
+            continue
+        current = {**current, **unpack(before)}
+        images.append(current)
+    return images[::-1]

@@ -1,0 +1,45 @@
+"""Nodes leave the store with all that hangs on them: rows, edges, aliases, derived rows. Used to delete, to undo and
+to erase; journaling is the caller's."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from graphmem.schema import NodeKind
+from graphmem.stores.sqlite import edges
+from graphmem.stores.sqlite.derived import UNSHELVE, Derived
+from graphmem.stores.sqlite.edges import Full
+from graphmem.stores.sqlite.keys import listed
+from graphmem.stores.sqlite.rows import DELETE
+
+KINDS = "SELECT n, kind, retired FROM node WHERE n IN (SELECT value FROM json_each(?)) ORDER BY n"
+ALIASES = """SELECT folded, entity, passage, seq FROM alias WHERE entity IN (SELECT value FROM json_each(?))
+  ORDER BY entity, folded"""
+DROP_ROWS = (
+    "DELETE FROM alias WHERE (space, folded, entity) IN (SELECT space, folded, entity FROM alias "
+    "WHERE entity IN (SELECT value FROM json_each(?)))",
+    "DELETE FROM usage WHERE n IN (SELECT value FROM json_each(?))",
+    UNSHELVE,
+    "DELETE FROM node WHERE n IN (SELECT value FROM json_each(?))",
+)
+
+AliasRow = tuple[str, int, int | None, int]
+
+
+def remove(db: sqlite3.Connection, derived: Derived, space: int, keys: Sequence[int]) -> list[Full]:
+    """Takes these nodes out; gives back the edges that went with them. Derived rows first: they are found by the
+    text that is about to go."""
+    found = db.execute(KINDS, (listed(list(keys)),)).fetchall()
+    derived.take_out(space, [n for n, _, retired in found if not retired], shelve=False)
+    gone = edges.incident(db, [n for n, *_ in found])
+    edges.remove(db, derived.adjacency, space, gone)
+    for kind in sorted({kind for _, kind, _ in found}):
+        db.execute(DELETE[NodeKind(kind)], (listed([n for n, of, _ in found if of == kind]),))
+    for statement in DROP_ROWS:
+        db.execute(statement, (listed([n for n, *_ in found]),))
+    return gone
+
+
+def aliases(db: sqlite3.Connection, entities: Sequence[int]) -> list[AliasRow]:
+    return db.execute(ALIASES, (listed(list(entities)),)).fetchall()

@@ -1,0 +1,405 @@
+"""One batch, one transaction: look up what it names, check it, write rows, derived rows and the commit.
+
+Everything is set-based: a batch costs some thirty statements, whatever its size.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from graphmem.analysis import indexed_text, terms
+from graphmem.errors import Conflict, InputError, NotFound
+from graphmem.schema import Batch, Commit, EdgeType, Hyperedge, Id, Node, NodeKind, Note, Op, Passage, Space, Span
+from graphmem.stores.sqlite import edges, heads, jobs, journal
+from graphmem.stores.sqlite.derived import Derived, as_f16, local
+from graphmem.stores.sqlite.ids import Stored, look_up
+from graphmem.stores.sqlite.images import image, older_values, pack
+from graphmem.stores.sqlite.journal import Counters, Entry, Logged
+from graphmem.stores.sqlite.keys import NUMBER_LIMIT, NUMBER_MASK, SPACE_BITS, listed
+from graphmem.stores.sqlite.removal import aliases, remove
+from graphmem.stores.sqlite.rows import IMMUTABLE, INSERT, KIND_OF, TEXTS, Row, load, named, row
+
+PUT_NODE = "INSERT INTO node VALUES(?, ?, ?, ?, 1, 0)"
+SET_VERSION = "UPDATE node SET version = ? WHERE n = ?"
+RETIRE = "UPDATE node SET retired = 1, version = version + 1 WHERE n IN (SELECT value FROM json_each(?))"
+PUT_ALIAS = "INSERT OR IGNORE INTO alias VALUES(?, ?, ?, ?, ?)"
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What is worked out of a batch before the writer's lock is taken: its nodes once each, the words of its passages."""
+
+    batch: Batch
+    nodes: dict[Id, Node]
+    term_lists: dict[Id, list[str]]
+
+
+def prepare(batch: Batch) -> Prepared:
+    nodes: dict[Id, Node] = {}
+    for node in batch.nodes:
+        other = nodes.setdefault(node.id, node)
+        if other is not node and (KIND_OF[type(other)] != KIND_OF[type(node)] or image(other) != image(node)):
+            raise InputError(f"the batch has two different {KIND_OF[type(node)].name.lower()}s with id {node.id}")
+    count = 0 if batch.vectors is None else len(batch.vectors)
+    if len(batch.vector_ids) != count:
+        raise InputError(f"the batch names {len(batch.vector_ids)} nodes for {count} vectors")
+    term_lists = {id: terms(indexed_text(node)) for id, node in nodes.items() if isinstance(node, Passage)}
+    return Prepared(batch, nodes, term_lists)
+
+
+@dataclass(slots=True)
+class Write:
+    """The state of one transaction. `at`: keys of all ids that the batch names, stored or new."""
+
+    db: sqlite3.Connection
+    derived: Derived
+    space: Space
+    prepared: Prepared
+    dimension: int
+    counters: Counters
+    base: int = 0
+    first_new: int = 0
+    stored: dict[Id, Stored] = field(default_factory=dict)
+    at: dict[Id, int] = field(default_factory=dict)
+    new: list[tuple[Node, int]] = field(default_factory=list)
+    changed: list[tuple[Node, int, Node]] = field(default_factory=list)  # new value, key, old value
+    logged: dict[int, Logged] = field(default_factory=dict)
+    edges: edges.Written = field(default_factory=lambda: edges.Written([], []))
+    changes: int = 0
+    revectored: bool = False
+
+    def run(self) -> Commit | None:
+        """The commit, or None when nothing changed (items and refusals are written either way)."""
+        self.look_up()
+        self.sort_nodes()
+        self.check_spans()
+        self.put_rows()
+        self.put_aliases()
+        self.put_edges()
+        self.put_heads()
+        self.put_words()
+        self.put_vectors()
+        self.retire()
+        self.delete()
+        batch = self.prepared.batch
+        jobs.put_items(self.db, self.space.number, batch.items)
+        jobs.put_refusals(self.db, self.space.number, batch.job, batch.refusals)
+        return self.commit()
+
+    # -- what is there
+
+    def look_up(self) -> None:
+        batch, nodes = self.prepared.batch, self.prepared.nodes
+        asked = dict.fromkeys(nodes)
+        for node in nodes.values():
+            asked.update(dict.fromkeys(named(node)))
+        for edge in batch.edges:
+            asked[edge.src] = asked[edge.dst] = None
+        asked.update(dict.fromkeys(batch.vector_ids))
+        asked.update(dict.fromkeys(alias.entity for alias in batch.aliases))
+        asked.update(dict.fromkeys(alias.passage for alias in batch.aliases if alias.passage is not None))
+        asked.update(dict.fromkeys((*batch.tokens, *batch.retire, *(id for id, _ in batch.delete))))
+        self.stored = look_up(self.db, self.space.number, list(asked))
+        self.at = {id: found.n for id, found in self.stored.items()}
+        self.base = self.space.number << SPACE_BITS
+        self.first_new = self.base + self.counters.next
+
+    def key(self, id: Id) -> int:
+        try:
+            return self.at[id]
+        except KeyError:
+            raise InputError(
+                f"the batch names {id}, which is neither in it nor in the store", hint="write the node first"
+            ) from None
+
+    def sort_nodes(self) -> None:
+        """Which nodes are new, which changed; what is the same is left alone."""
+        known = [id for id in self.prepared.nodes if id in self.stored]
+        old = load(self.db, [self.at[id] for id in known])
+        n = self.first_new
+        for id, node in self.prepared.nodes.items():
+            if id in self.stored:
+                self._compare(node, self.stored[id], old[self.at[id]])
+                continue
+            if node.version:
+                raise Conflict(f"node {id} is gone, the update names version {node.version}", hint="read it again")
+            if len(id) != 32:
+                raise InputError(f"{id!r} is no id", hint="an id is 32 hex digits")
+            self.at[id] = n
+            self.new.append((node, n))
+            n += 1
+        if n - self.base > NUMBER_LIMIT:
+            raise InputError("the space is full: it holds 4 billion nodes", hint="use another space")
+
+    def _compare(self, node: Node, stored: Stored, old: Node) -> None:
+        if KIND_OF[type(node)] == stored.kind and (
+            node == old or node == replace(old, version=node.version) or image(node) == image(old)
+        ):
+            return
+        name = NodeKind(stored.kind).name.lower()
+        if stored.kind in IMMUTABLE or KIND_OF[type(node)] != stored.kind:
+            raise InputError(f"{name} {node.id} is in the store with other content", hint="a changed one has a new id")
+        if node.version != stored.version:
+            raise Conflict(
+                f"{name} {node.id} has version {stored.version}, the update was computed from {node.version}",
+                hint="read it again and compute the update anew",
+            )
+        self.changed.append((node, stored.n, old))
+
+    def check_spans(self) -> None:
+        touched = (*(node for node, _ in self.new), *(node for node, _, _ in self.changed))
+        quoting = [node for node in touched if isinstance(node, (Note, Hyperedge))]
+        nodes = self.prepared.nodes
+        outside = {span.passage for node in quoting for span in node.spans if span.passage not in nodes}
+        keys = {self.key(id): id for id in outside}
+        texts = {keys[n]: text for n, text in self.db.execute(TEXTS, (listed(sorted(keys)),))} if keys else {}
+        for node in quoting:
+            for span in node.spans:
+                passage = nodes.get(span.passage)
+                text = passage.text if isinstance(passage, Passage) else texts.get(span.passage)
+                if text is None or text[span.start : span.end] != span.quote:
+                    raise _wrong_quote(span, text)
+
+    # -- the truth
+
+    def put_rows(self) -> None:
+        kinds = {n: KIND_OF[type(node)] for node, n in self.new}
+        space = self.space.number
+        self.db.executemany(PUT_NODE, [(n, space, bytes.fromhex(node.id), int(kinds[n])) for node, n in self.new])
+        rows: dict[NodeKind, list[Row]] = {}
+        for node, n in self.new:
+            rows.setdefault(kinds[n], []).append(row(node, n, self.key))
+        for node, n, old in self.changed:
+            rows.setdefault(KIND_OF[type(node)], []).append(row(node, n, self.key))
+            self.db.execute(SET_VERSION, (old.version + 1, n))
+            before = pack(older_values(image(old), image(node)))
+            self.logged[n] = (n, bytes.fromhex(node.id), Op.UPDATE, before)
+        for kind, part in rows.items():
+            self.db.executemany(INSERT[kind], part)
+        self.changes += len(self.new)
+
+    def put_aliases(self) -> None:
+        seq, space = self.counters.seq + 1, self.space.number
+        rows = [
+            (
+                space,
+                alias.folded,
+                self.key(alias.entity),
+                None if alias.passage is None else self.key(alias.passage),
+                seq,
+            )
+            for alias in self.prepared.batch.aliases
+        ]
+        if rows:
+            self.changes += max(self.db.executemany(PUT_ALIAS, rows).rowcount, 0)
+
+    def put_edges(self) -> None:
+        touched = [*self.new, *((node, n) for node, n, _ in self.changed)]
+        found = edges.collect(self.prepared.batch.edges, touched, self.key)
+        self._unlink(found)
+        adjacency = self.derived.adjacency
+        self.edges = edges.write(self.db, adjacency, self.space.number, found, self.first_new)
+        heavier = edges.log(self.db, self.space.number, self.counters.seq + 1, Op.UPDATE, self.edges.heavier)
+        self.changes += len(self.edges.new) + heavier
+
+    def _unlink(self, found: dict[edges.Key, edges.Value]) -> None:
+        """Edges that a changed node stood for and no longer does."""
+        gone = {
+            at
+            for node, n, old in self.changed
+            for at in dict(edges.implied(old, n, self.key)).keys() - dict(edges.implied(node, n, self.key)).keys()
+            if at not in found
+        }
+        rows = (
+            [full for full in edges.incident(self.db, [n for _, n, _ in self.changed]) if full[:4] in gone]
+            if gone
+            else []
+        )
+        if rows:
+            edges.remove(self.db, self.derived.adjacency, self.space.number, rows)
+            self.changes += edges.log(self.db, self.space.number, self.counters.seq + 1, Op.DELETE, rows)
+
+    # -- derived
+
+    def put_heads(self) -> None:
+        """New heads from the batch; those of older passages whose speaker became known, and of their notes, anew."""
+        heads.put(self.db, [n for _, n in self.new], self._heads())
+        stale = {at[0] for at in self.edges.new if at[1] == EdgeType.SPEAKER and at[0] < self.first_new}
+        stale |= {n for _, n, _ in self.changed}
+        if stale:
+            quoting = {full[0] for full in edges.incident(self.db, sorted(stale)) if full[1] == EdgeType.FROM}
+            heads.renew(self.db, sorted(stale | quoting))
+
+    def _heads(self) -> heads.HeadRows:
+        made = heads.blank(len(self.new))
+        made["kind"] = [KIND_OF[type(node)] for node, _ in self.new]
+        speakers: dict[int, int] = {}
+        for src, type_, dst, _ in self.edges.new:
+            if type_ == EdgeType.SPEAKER:
+                speakers[src] = min(dst, speakers.get(src, dst))
+        place = {node.id: i for i, (node, _) in enumerate(self.new) if isinstance(node, Passage)}
+        for i in place.values():
+            node, n = self.new[i]
+            assert isinstance(node, Passage)
+            section = self.key(node.section) if node.section is not None else 0
+            at_us = heads.NO_TIME if node.at_us is None else node.at_us
+            numbers = (n, self.key(node.source), section, speakers.get(n, 0))
+            made[i] = (NodeKind.PASSAGE, int(node.form), *(x & NUMBER_MASK for x in numbers), node.ordinal, at_us)
+        self._follow(made, place)
+        return made
+
+    def _follow(self, made: heads.HeadRows, place: dict[Id, int]) -> None:
+        """Notes and hyperedges take after their first passage."""
+        quoting = [(i, node.spans[0].passage) for i, (node, _) in enumerate(self.new) if _quotes(node)]  # type: ignore[union-attr]
+        inside = [(i, place[passage]) for i, passage in quoting if passage in place]
+        if inside:
+            rows, owners = np.array(inside).T
+            kinds = made["kind"][rows]
+            made[rows] = made[owners]
+            made["kind"][rows] = kinds
+        outside = [(i, self.key(passage)) for i, passage in quoting if passage not in place]
+        if outside:
+            keys = sorted({n for _, n in outside})
+            known, found = heads.of_truth(self.db, keys)
+            at = {n: j for j, n in enumerate(known)}
+            for i, n in outside:
+                if n in at:
+                    kind = made[i]["kind"]
+                    made[i] = found[at[n]]
+                    made[i]["kind"] = kind
+
+    def put_words(self) -> None:
+        passages = [(n, self.prepared.term_lists[node.id]) for node, n in self.new if isinstance(node, Passage)]
+        if passages:
+            self.derived.postings.add(
+                self.space.number, local([n for n, _ in passages]), [words for _, words in passages]
+            )
+
+    def put_vectors(self) -> None:
+        """Vectors of new nodes, and those of older ones that differ from what is stored; likewise token codes."""
+        batch = self.prepared.batch
+        if batch.vectors is not None and len(batch.vector_ids):
+            if batch.vectors.ndim != 2 or batch.vectors.shape[1] != self.dimension:
+                raise InputError(
+                    f"vectors have shape {batch.vectors.shape}, the store keeps {self.dimension} numbers a node",
+                    hint="use the embedder that the memory was made with",
+                )
+            self._put_matrix(batch.vector_ids, as_f16(batch.vectors))
+        fresh = {self.key(id): codes for id, codes in batch.tokens.items()}
+        held = sorted(n for n in fresh if n < self.first_new)
+        if held:
+            offsets, codes = self.derived.tokens.get(self.space.number, local(held))
+            for i, n in enumerate(held):
+                if codes[offsets[i] : offsets[i + 1]].tobytes() == fresh[n].tobytes() or self._retired(n):
+                    del fresh[n]
+                else:
+                    self.revectored = True
+        if fresh:
+            self.derived.tokens.add(self.space.number, local(list(fresh)), list(fresh.values()))
+
+    def _put_matrix(self, ids: Sequence[Id], matrix: npt.NDArray[np.float16]) -> None:
+        keys = np.array([self.key(id) for id in ids], np.int64)
+        wanted = np.ones(len(keys), bool)
+        old = np.flatnonzero(keys < self.first_new)
+        if len(old):
+            stored = self.derived.codes.vectors(self.space.number, keys[old] & NUMBER_MASK, self.dimension)
+            wanted[old] = (stored != matrix[old].astype(np.float32)).any(axis=1)
+            wanted[old] &= [not self._retired(n) for n in keys[old].tolist()]
+            self.revectored |= bool(wanted[old].any())
+        kinds = self._kinds(ids)[wanted]
+        self.derived.codes.add(self.space.number, keys[wanted] & NUMBER_MASK, kinds, matrix[wanted])
+
+    def _kinds(self, ids: Sequence[Id]) -> npt.NDArray[np.uint8]:
+        nodes, stored = self.prepared.nodes, self.stored
+        return np.array([KIND_OF[type(nodes[id])] if id in nodes else stored[id].kind for id in ids], np.uint8)
+
+    def _retired(self, n: int) -> bool:
+        return any(found.retired for found in self.stored.values() if found.n == n)
+
+    # -- going
+
+    def retire(self) -> None:
+        keys = [self.key(id) for id in dict.fromkeys(self.prepared.batch.retire) if not self._is_retired(id)]
+        if not keys:
+            return
+        ids = {self.at[id]: id for id in self.prepared.batch.retire}
+        self.derived.take_out(self.space.number, keys, shelve=True)
+        self.db.execute(RETIRE, (listed(keys),))
+        for n in keys:
+            before = self.logged[n][3] if n in self.logged else None
+            self.logged[n] = (n, bytes.fromhex(ids[n]), Op.RETIRE, before)
+
+    def _is_retired(self, id: Id) -> bool:
+        found = self.stored.get(id)
+        return found is not None and found.retired
+
+    def delete(self) -> None:
+        keys = []
+        for id, version in self.prepared.batch.delete:
+            found = self.stored.get(id)
+            if found is None:
+                raise NotFound(f"no node {id} to delete", hint="it may be gone already")
+            if found.version != version or found.n in self.logged:
+                raise Conflict(
+                    f"node {id} has version {found.version}, the delete was computed from {version}",
+                    hint="read it again",
+                )
+            keys.append(found.n)
+        if keys:
+            logged, gone = delete_logged(self.db, self.derived, self.space.number, keys)
+            self.logged.update({entry[0]: entry for entry in logged})
+            self.changes += edges.log(self.db, self.space.number, self.counters.seq + 1, Op.DELETE, gone)
+
+    def commit(self) -> Commit | None:
+        changes = self.changes + len(self.logged)
+        if not changes and not self.revectored:
+            return None
+        batch = self.prepared.batch
+        entry = Entry(
+            batch.job,
+            batch.actor,
+            batch.cause,
+            self.counters.next,
+            b"".join(bytes.fromhex(node.id) for node, _ in self.new),
+            self.edges.new,
+            [self.logged[n] for n in sorted(self.logged)],
+            changes,
+        )
+        return journal.put(self.db, self.space.number, self.space.name, self.counters, entry)
+
+
+def delete_logged(
+    db: sqlite3.Connection, derived: Derived, space: int, keys: Sequence[int]
+) -> tuple[list[Logged], list[edges.Full]]:
+    """Deletes nodes; their images with their aliases, and the edges that went with them."""
+    old = load(db, keys)
+    names: dict[int, list[tuple[str, int | None, int]]] = {}
+    for folded, entity, passage, seq in aliases(db, keys):
+        names.setdefault(entity, []).append((folded, passage, seq))
+    logged: list[Logged] = [
+        (
+            n,
+            bytes.fromhex(node.id),
+            Op.DELETE,
+            pack(image(node) | {"version": node.version} | ({"aliases": names[n]} if n in names else {})),
+        )
+        for n, node in sorted(old.items())
+    ]
+    return logged, remove(db, derived, space, keys)
+
+
+def _quotes(node: Node) -> bool:
+    return isinstance(node, (Note, Hyperedge)) and bool(node.spans)
+
+
+def _wrong_quote(span: Span, text: str | None) -> InputError:
+    there = "is not in the store" if text is None else f"reads {text[span.start : span.end][:40]!r} there"
+    return InputError(
+        f"a span quotes {span.quote[:40]!r} at {span.start}:{span.end}, passage {span.passage} {there}",
+        hint="spans count code points of the passage's text",
+    )
