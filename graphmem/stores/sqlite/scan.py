@@ -91,7 +91,8 @@ def bit_scores(codes: Codes, query: Floats) -> Floats:
     padded[: len(query)] = query
     table = padded.reshape(bytes_, 8) @ BITS.T
     at = codes + np.arange(0, bytes_ * 256, 256, dtype=np.int64)
-    return np.asarray(table.ravel().take(at).sum(axis=1), np.float32)
+    sums: Floats = table.ravel()[at] @ np.ones(bytes_, np.float32)
+    return sums
 
 
 def best(numbers: Numbers, scores: Floats, k: int) -> tuple[Numbers, Floats]:
