@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 
 from graphmem.construct.entities import Directory
 from graphmem.construct.mentions import Mentions, mentions_of
-from graphmem.construct.names import grams, key_of, tokens, without_brackets
+from graphmem.construct.keys import grams, key_of, without_brackets
 from graphmem.construct.reading import MAX_READ_CHARS, Reading, read
-from graphmem.construct.rules import hyperedges_of, notes_of
+from graphmem.construct.facts import Cast, hyperedges_of
+from graphmem.construct.rules import notes_of
+from graphmem.construct.tokens import tokens
 from graphmem.construct.types import type_of_title
 from graphmem.schema import (
     Alias,
@@ -56,7 +58,7 @@ class Constructor:
             found.update(_spellings(title), _spellings(without_brackets(title)))
         for passage in passages:
             text = passage.text[:MAX_READ_CHARS]
-            found.update(key for _, _, key in grams(tokens(text), text))
+            found.update(key for _, _, key in grams(text, tokens(text)))
             if passage.speaker:
                 for part in (passage.speaker, *passage.speaker.split()):
                     found.update(_spellings(part))
@@ -83,7 +85,7 @@ class Constructor:
             last[passage.section] = passage
             speaker = speakers.get(passage.speaker or "")
             mentions = mentions_of(reading, directory, titles)
-            hyperedges = hyperedges_of(key, source, reading, directory, mentions.resolved, speaker)
+            hyperedges = hyperedges_of(key, reading, Cast(directory, mentions.resolved, speaker, titles))
             _join(draft, reading, notes, hyperedges, mentions, speaker)
         return Constructed(
             tuple(draft.notes),
@@ -138,7 +140,7 @@ def _join(
     passage, edges = reading.passage, draft.edges
     if speaker is not None:
         edges.append(Edge(passage.id, EdgeType.SPEAKER, speaker))
-    edges.extend(Edge(passage.id, EdgeType.MENTIONS, entity) for entity in dict.fromkeys(mentions.all))
+    edges.extend(Edge(passage.id, EdgeType.MENTIONS, entity) for entity in mentions.all)
     for note in notes:
         span = note.spans[0]
         edges.append(Edge(note.id, EdgeType.FROM, passage.id, start=span.start, end=span.end))

@@ -1,6 +1,6 @@
 """Who and what the names stand for: one identity for each name, whoever meets it first.
 
-An entity's id is made of its key (see `names.key_of`) in one name space for all types, because a mention and a title
+An entity's id is made of its key (see `keys.key_of`) in one name space for all types, because a mention and a title
 must meet in whichever order they come, and the type of a mention is a guess. Dates and common nouns ("pottery class")
 have spaces of their own, with a canonical spelling, so that they are the same wherever they are made. A name with an
 identity of its own is never merged into another: part of a name ("Ada") resolves to the one person known by it.
@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from graphmem.construct.names import key_of, without_brackets
+from graphmem.construct.keys import key_of, without_brackets
 from graphmem.schema import Alias, Entity, Id, entity_id, fold
 
 MAX_ENTITY_CHARS = 200
@@ -51,6 +51,10 @@ class Directory:
         self._seen[surface] = found
         self.alias(surface, found, passage)
         return found
+
+    def knows(self, name: str) -> bool:
+        """Whether the name stands for something already, in the store or in this batch."""
+        return name in self._seen or key_of(name) in self.known or self.id_of(name) in self.made
 
     def itself(self, name: str, type: str, passage: Id | None) -> Id:
         """The entity of exactly this name: a speaker, a title."""

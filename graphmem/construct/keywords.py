@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from graphmem.analysis import STOP_WORDS, stem
-from graphmem.construct.words import FILLERS, WORD
+from graphmem.construct.words import FILLERS, STARTERS, WORD
 
 MAX_KEYWORDS = 8
 MAX_KEYWORD_CHARS = 40
@@ -37,25 +37,27 @@ _CUES: dict[str, str] = {
     "money": "money price cost costs pay paid buy bought sell sold loan bank budget donate donated",
 }
 _TAG_OF = {word: tag for tag, words in _CUES.items() for word in words.split()}
+_PLAIN = STOP_WORDS | FILLERS | STARTERS
 _NUMBER = re.compile(r"\d")
 _QUOTE = re.compile(r"[\u201c\"][^\u201c\u201d\"]{3,200}[\u201d\"]")
 _LINK = re.compile(r"https?://|www\.")
 
 
 def plain_words(sentence: str) -> list[str]:
-    """The words of a sentence in order, case-folded."""
-    return [word.casefold().replace("\u2019", "'") for word in WORD.findall(sentence)]
+    """The words of a sentence in order, in lower case."""
+    return WORD.findall(sentence.lower().replace("\u2019", "'"))
 
 
 def keywords(words: Sequence[str], names: Sequence[str], counts: Mapping[str, int]) -> tuple[str, ...]:
     """At most MAX_KEYWORDS: names first, then content words by salience (length, a digit, seen again in the passage),
     ties by place. `counts`: how often each word stands in the passage."""
-    chosen = list(dict.fromkeys(name.casefold()[:MAX_KEYWORD_CHARS] for name in names))[: MAX_KEYWORDS // 2]
+    chosen = list(dict.fromkeys(name.lower()[:MAX_KEYWORD_CHARS] for name in names))[: MAX_KEYWORDS // 2]
     inside = {part for name in chosen for part in name.split()}
     seen: set[str] = set()
     scored: list[tuple[float, int, str]] = []
-    for place, word in enumerate(words):
-        if len(word) < 3 or word in STOP_WORDS or word in FILLERS or word in inside:
+    for place, spoken in enumerate(words):
+        word = spoken.removesuffix("'s")
+        if len(word) < 3 or word in _PLAIN or word in inside or "'" in word:
             continue
         key = stem(word)
         if key in seen:

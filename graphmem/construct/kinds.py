@@ -23,7 +23,7 @@ _HEDGE = re.compile(
 )
 _HEDGED = 0.75
 _ADVICE = re.compile(
-    r"\b(?:you|we|one) (?:should|ought to|must|need to|have to|had better|shouldn't|mustn't|could try)\b|"
+    r"\b(?:you|we|one) (?:should|ought to|must|need to|have to|had better|shouldn't|mustn't|could try)\b(?! be\b| have\b)|"
     r"\b(?:always|never) (?!been\b|seen\b|had\b|thought\b|knew\b|was\b|loved\b|wanted\b|heard\b)[a-z]{3,}(?<!ed)\b|"
     r"\bhow to\b|\bmake sure (?:to|you|that)\b|\b(?:my|the|a|some) (?:advice|tip|trick|recipe)\b|"
     r"\bi(?:'d| would) (?:recommend|suggest|advise)\b|\b(?:the )?best way to\b|\bif you (?:want|need) to\b|"
@@ -36,7 +36,7 @@ _PAST = re.compile(
     r"(?:was|were|had|did|didn't|went|got|saw|met|took|made|came|found|bought|gave|left|felt|began|started|told|ran|"
     r"won|lost|ate|wrote|read|flew|drove|spent|built|caught|taught|thought|brought|fell|heard|kept|led|sold|sent|"
     r"slept|spoke|stood|swam|threw|woke|wore|became|chose|drew|forgot|grew|hid|hit|hurt|knew|paid|put|rode|sang|sat|"
-    r"shot|stole|broke|held|won|wasn't|weren't|couldn't|could|[a-z]{2,}ed)\b"
+    r"shot|stole|broke|held|won|wasn't|weren't|couldn't|[a-z]{2,}ed)\b(?!['\u2019])"
     r"|\b(?:i|we)(?:'ve|\s+have)\s+(?:\w+\s+)?(?:been|just|finally|[a-z]+ed|gone|had|seen|done|got|made|met|taken)\b",
     re.I,
 )

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from graphmem.construct.entities import Directory
-from graphmem.construct.names import grams
+from graphmem.construct.keys import grams
+from graphmem.construct.names import NameSpan
 from graphmem.construct.reading import Reading
 from graphmem.schema import Id
 
@@ -37,17 +38,22 @@ def mentions_of(reading: Reading, directory: Directory, titles: Sequence[Id]) ->
     passage = reading.passage
     _stated_aliases(reading, directory)
     resolved = tuple(
-        directory.named(name.text, type, passage.id) for name, type in zip(reading.names, reading.types, strict=True)
+        [_named(reading, name, type, directory) for name, type in zip(reading.names, reading.types, strict=True)]
     )
     placed = [(name.start, name.end, id) for name, id in zip(reading.names, resolved, strict=True)]
-    placed.extend(
-        (start, end, directory.named(words, "work", passage.id))
-        for start, end, words in reading.works
-        if len(words) > 3
-    )
+    placed.extend((start, end, directory.named(words, "thing", passage.id)) for start, end, words in reading.more)
     placed.extend(_known(reading, directory))
     of_title = titles if passage.ordinal == 0 else ()
-    return Mentions(resolved, tuple(placed), (*of_title, *(id for _, _, id in placed)))
+    return Mentions(resolved, tuple(placed), tuple(dict.fromkeys((*of_title, *(id for _, _, id in placed)))))
+
+
+def _named(reading: Reading, name: NameSpan, type: str, directory: Directory) -> Id:
+    """The entity of a name. "Anytime Ada" at a sentence's start is Ada, when she is known and the pair is not."""
+    if name.last == name.first + 1 and reading.tokens[name.first].opens and not directory.knows(name.text):
+        second = name.text.split()[-1]
+        if directory.knows(second):
+            return directory.named(second, type, reading.passage.id)
+    return directory.named(name.text, type, reading.passage.id)
 
 
 def _known(reading: Reading, directory: Directory) -> list[tuple[int, int, Id]]:
@@ -57,7 +63,7 @@ def _known(reading: Reading, directory: Directory) -> list[tuple[int, int, Id]]:
     exact = {(name.first, name.last) for name in reading.names}
     found: list[tuple[int, int, Id]] = []
     taken = -1
-    for first, last, key in grams(reading.tokens, reading.text):
+    for first, last, key in grams(reading.text, reading.tokens):
         if first <= taken or (first, last) in exact or (first == last and (first in inside or len(key) < 4)):
             continue
         entities = directory.known.get(key, ())

@@ -4,58 +4,82 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from graphmem.construct.names import NameSpan, Token, names, quoted, tokens
-from graphmem.construct.sentences import sentences
+from graphmem.construct.names import NameSpan, names, without_roles
+from graphmem.construct.sentences import joined, raw_sentences
 from graphmem.construct.times import TimeExpression, find_times
+from graphmem.construct.tokens import Token, tokens
 from graphmem.construct.types import type_of
-from graphmem.construct.words import WORD
+from graphmem.construct.works import works
 from graphmem.schema import Passage
 
-#: A passage is read up to here; readers cut at 4,000, so this binds for callers of `remember` alone.
-MAX_READ_CHARS = 100_000
+#: Names, times and relations are read up to here, sentences to the end. Readers cut turns at 4,000 characters, so this
+#: binds for callers of `remember` alone.
+MAX_READ_CHARS = 20_000
+
+_Placed = TimeExpression | NameSpan
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
     passage: Passage
     text: str  # the passage's text, cut to MAX_READ_CHARS
-    spans: tuple[tuple[int, int], ...]  # of the notes to be
+    pieces: tuple[tuple[int, int], ...]  # sentences, fragments apart
+    spans: tuple[tuple[int, int], ...]  # sentences of the notes to be
     tokens: tuple[Token, ...]
+    starts: tuple[int, ...]  # of the tokens
     names: tuple[NameSpan, ...]
     types: tuple[str, ...]  # of the names
-    works: tuple[tuple[int, int, str], ...]  # quoted titles: start, end, words
+    more: tuple[tuple[int, int, str], ...]  # titles of works, ranked names, names without their office
     times: tuple[TimeExpression, ...]
-    counts: Counter[str]  # words, case-folded
+    counts: Counter[str]  # words in lower case
 
     def tokens_in(self, start: int, end: int) -> tuple[int, int]:
-        """First and last token of a span (last < first when there is none)."""
-        first = bisect_left(self.tokens, start, key=lambda token: token.start)
-        return first, bisect_right(self.tokens, end, key=lambda token: token.end) - 1
+        """First and last token that begin in a span (last < first when there is none)."""
+        return bisect_left(self.starts, start), bisect_left(self.starts, end) - 1
 
-    def names_in(self, start: int, end: int) -> list[int]:
-        """Indexes of the names within a span."""
-        return [index for index, name in enumerate(self.names) if start <= name.start and name.end <= end]
+    def names_in(self, start: int, end: int) -> range:
+        """Indexes of the names that begin in a span."""
+        return _within(self.names, start, end)
 
-    def times_in(self, start: int, end: int) -> list[TimeExpression]:
-        return [time for time in self.times if start <= time.start and time.end <= end]
+    def times_in(self, start: int, end: int) -> tuple[TimeExpression, ...]:
+        found = _within(self.times, start, end)
+        return self.times[found.start : found.stop]
+
+
+def _within(placed: Sequence[_Placed], start: int, end: int) -> range:
+    if not placed:
+        return range(0)
+    first = bisect_left(placed, start, key=_start)
+    return range(first, bisect_right(placed, end - 1, lo=first, key=_start))
+
+
+def _start(placed: _Placed) -> int:
+    return placed.start
 
 
 def read(passage: Passage) -> Reading:
-    """O(len(text)); a passage longer than MAX_READ_CHARS is split into sentences whole, its names and times are those
-    of its beginning."""
+    """O(len(text))."""
     text = passage.text[:MAX_READ_CHARS]
-    found = tuple(tokens(text))
-    named = tuple(names(text, found))
+    words = tokens(text)
+    cut = raw_sentences(passage.text)
+    named = names(text, words)
+    more = works(text, words, named)
+    covered = [(start, end) for start, end, _ in more]
+    kept = [name for name in named if not any(low <= name.start and name.end <= high for low, high in covered)]
+    bare = [core for name in kept if name.last - name.first > 1 and (core := without_roles(words, name)) is not None]
     return Reading(
         passage=passage,
         text=text,
-        spans=tuple(sentences(passage.text)),
-        tokens=found,
-        names=named,
-        types=tuple(type_of(text, name) for name in named),
-        works=tuple(quoted(text)),
+        pieces=tuple(cut),
+        spans=tuple(joined(passage.text, cut)),
+        tokens=tuple(words),
+        starts=tuple([word.start for word in words]),
+        names=tuple(kept),
+        types=tuple([type_of(text, name) for name in kept]),
+        more=(*more, *((core.start, core.end, core.text) for core in bare)),
         times=tuple(find_times(text, passage.at_us, passage.tz_min)),
-        counts=Counter(word.casefold() for word in WORD.findall(text)),
+        counts=Counter([word.lower for word in words]),
     )

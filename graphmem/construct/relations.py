@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from graphmem.construct.names import NameSpan, Token
+from graphmem.construct.names import NATION, NameSpan
+from graphmem.construct.tokens import Token
 from graphmem.construct.verbs import base_of, is_gerund, is_participle
 from graphmem.construct.words import KIN
 from graphmem.schema import EdgeType
@@ -22,7 +23,7 @@ MAX_REACH = 24
 
 _AUXILIARIES = frozenset(
     "have has had 've will would can could should may might must shall am is are was were be been being do does did "
-    "'m 're 's 'd 'll".split()
+    "'m 're 's 'd 'll gonna gotta".split()
 )
 _BE = frozenset("am is are was were be been being 'm 're 's get got".split())
 _NEGATIONS = frozenset(("not", "never", "cannot"))
@@ -34,6 +35,7 @@ _TO_VERBS = frozenset(
     "want need plan hope decide try start love like begin continue manage learn agree offer promise prefer choose "
     "intend wish have get go".split()
 )
+_GERUND_VERBS = frozenset(("enjoy", "stop", "finish", "keep", "consider", "avoid", "miss", "imagine", "practice"))
 _PARTICLES = frozenset("up out down off back over away".split())
 _DETERMINERS = frozenset(
     "a an the my our his her their your this that some any these those another two three four five several many few "
@@ -47,10 +49,18 @@ _NOT_OBJECTS = frozenset(
     "such able going sure glad happy sorry excited good great nice bad fine okay ok lot lots bit kind sort way thing "
     "things while without within between among against across along first both i'm i've i'll i'd it's that's".split()
 )
+#: Passed over behind an article: "my first video game", "a great film".
+_MODIFIERS = frozenset(
+    "first second third last next own new old young great good nice best bad big little small huge whole entire real "
+    "very "
+    "really same other main early former late long short awesome amazing wonderful beautiful cool local few couple of "
+    "bit lot".split()
+)
 _PLACE_PREPOSITIONS = frozenset("in at to from near into inside outside around across through".split())
 _PLACES = frozenset(
     "park beach museum school hospital gym office library restaurant cafe bar church market mall store shop studio "
-    "theater theatre cinema airport station farm forest mountains mountain lake river sea coast island city town village "
+    "theater theatre cinema airport station farm forest mountains mountain lake river sea coast island city town "
+    "village "
     "university college camp campground zoo garden house home center centre gallery concert festival conference court "
     "stadium pool clinic bakery hotel countryside desert valley bookstore shelter court kitchen campus harbour".split()
 )
@@ -65,7 +75,8 @@ _COMPANY = KIN | frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """A member before it has an identity. `kind`: speaker, name (index into the names), thing (words), kin (a word)."""
+    """A member before it has an identity. `kind`: speaker, title (of the document), name (index into
+    the names), thing (words), kin (a word)."""
 
     role: EdgeType
     kind: str
@@ -75,12 +86,13 @@ class Party:
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """`first`..`last`: the tokens it stands in (inclusive)."""
+    """`first`..`last`: the tokens it stands in (inclusive); `verb`: the last one of its verb group."""
 
     predicate: str
     parties: tuple[Party, ...]
     first: int
     last: int
+    verb: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +107,8 @@ class Ground:
     has_speaker: bool
 
 
-def clauses(ground: Ground, first: int, last: int, topic: int | None = None) -> list[Clause]:
-    """Clauses of the sentence with tokens first..last. `topic`: the name that a leading he, she or it stands for."""
+def clauses(ground: Ground, first: int, last: int, topic: Party | None = None) -> list[Clause]:
+    """Clauses of the sentence with tokens first..last. `topic`: whom a leading he, she or it stands for."""
     found: list[Clause] = []
     at = first
     while at <= last and len(found) < MAX_CLAUSES:
@@ -114,20 +126,20 @@ def clauses(ground: Ground, first: int, last: int, topic: int | None = None) -> 
     return found
 
 
-def _subject(ground: Ground, at: int, first: int, topic: int | None) -> tuple[Party, int, str] | None:
+def _subject(ground: Ground, at: int, first: int, topic: Party | None) -> tuple[Party, int, str] | None:
     """The subject that begins at a token: (party, the token after it, an auxiliary glued to it: "I've")."""
     word = ground.words[at].text
     name = ground.name_at.get(at)
     if name is not None:
         last = ground.names[name].last
-        if not _opens_clause(ground, at, first) or ground.words[last].text.endswith(("'s", "\u2019s")):
+        if not _opens_clause(ground, at, first) or ground.words[last].lower.endswith("'s"):
             return None
         return Party(EdgeType.AGENT, "name", name=name), _past_brackets(ground, last + 1), ""
     head, _, rest = word.replace("\u2019", "'").partition("'")
-    if head in ("I", "We", "we") and ground.has_speaker:
+    if head in ("I", "We", "we") and ground.has_speaker and _opens_clause(ground, at, first):
         return Party(EdgeType.AGENT, "speaker"), at + 1, f"'{rest}" if rest else ""
     if at == first and topic is not None and word in ("He", "She", "It"):
-        return Party(EdgeType.AGENT, "name", name=topic), at + 1, ""
+        return topic, at + 1, ""
     return None
 
 
@@ -136,7 +148,7 @@ def _opens_clause(ground: Ground, at: int, first: int) -> bool:
         return True
     before = ground.words[at - 1]
     gap = ground.text[before.end : ground.words[at].start]
-    return gap != " " or before.text.lower() in _CLAUSE_STARTS
+    return gap != " " or before.lower in _CLAUSE_STARTS or before.lower in _ADVERBS or at - 1 in ground.timed
 
 
 def _past_brackets(ground: Ground, at: int) -> int:
@@ -166,7 +178,7 @@ def _verb(ground: Ground, at: int, glued: str, last: int) -> _Verb | None:
     for index in range(at, min(last, at + 6) + 1):
         if index > at and not _adjacent(ground, index):
             break
-        word = ground.words[index].text.lower().replace("\u2019", "'")
+        word = ground.words[index].lower
         if word.endswith("n't") or word in _NEGATIONS:
             verb.negated = True
             auxiliary = word.removesuffix("n't") or auxiliary
@@ -209,7 +221,7 @@ def _chain(ground: Ground, verb: _Verb, last: int) -> None:
         second = base_of(words[at + 1].text)
         if second is not None:
             verb.base, at = f"{verb.base} to {second}", at + 2
-    elif at <= last and verb.base in _TO_VERBS | {"enjoy", "stop", "finish", "keep", "consider"}:
+    elif at <= last and (" " in verb.base or verb.base in _TO_VERBS or verb.base in _GERUND_VERBS):
         if _adjacent(ground, at) and is_gerund(words[at].text):
             verb.base, at = f"{verb.base} {words[at].text}", at + 1
     verb.after = at
@@ -227,47 +239,63 @@ def _clause(ground: Ground, subject: Party, first: int, at: int, glued: str, las
         subject = Party(EdgeType.OBJECT, subject.kind, subject.text, subject.name)
     parties = [subject]
     end = verb.after - 1
-    found = _object(ground, verb.after, last)
+    found = _object(ground, verb.after, last, needs_article=verb.base == "be")
     if found is not None:
         role = EdgeType.OTHER if verb.passive else EdgeType.OBJECT
         parties.append(Party(role, found[0].kind, found[0].text, found[0].name))
         end = found[1]
     end = _prepositions(ground, verb, end + 1, last, parties)
     predicate = f"not {verb.base}" if verb.negated else verb.base
-    return Clause(predicate, tuple(parties[:MAX_MEMBERS]), first, max(end, verb.after - 1))
+    return Clause(predicate, tuple(parties[:MAX_MEMBERS]), first, max(end, verb.after - 1), verb.after - 1)
 
 
-def _object(ground: Ground, at: int, last: int) -> tuple[Party, int] | None:
-    """The noun phrase at a token: a name, or the last words of a run of plain ones."""
+def _object(ground: Ground, at: int, last: int, *, needs_article: bool = False) -> tuple[Party, int] | None:
+    """The noun phrase at a token: a name, or the last words of a run of plain ones. None for what is no noun."""
     run: list[str] = []
+    determined = False
     index, stop = at, min(last, at + 7)
-    while index <= stop:
-        if index > at and not _adjacent(ground, index):
-            break
-        word = ground.words[index].text.lower().replace("\u2019", "'")
+    while index <= stop and _adjacent(ground, index) and index not in ground.timed:
+        word = ground.words[index].lower
         name = ground.name_at.get(index)
-        if name is not None and not run:
-            if ground.words[ground.names[name].last].text.endswith(("'s", "\u2019s")):
-                index = ground.names[name].last + 1
-                continue
-            return Party(EdgeType.OBJECT, "name", name=name), ground.names[name].last
-        if name is not None or index in ground.timed:
-            break
-        if word in _DETERMINERS and not run:
-            index += 1
+        if name is not None:
+            if run:
+                break
+            index = ground.names[name].last + 1
+            if not _modifies(ground, index, last):
+                return Party(EdgeType.OBJECT, "name", name=name), index - 1
+            determined = True
             continue
-        if word in _NOT_OBJECTS or word in _DETERMINERS or word.endswith("ly") or not word[0].isalpha():
+        if ground.words[index].is_capital and not run and not determined and not word.endswith(NATION):
+            return None
+        if word in _DETERMINERS and not run:
+            determined = True
+        elif determined and (word in _MODIFIERS or word.endswith(NATION)):
+            pass
+        elif word in _NOT_OBJECTS or word in _DETERMINERS or word.endswith("ly") or not word[0].isalpha():
             break
-        if run and base_of(word) is not None and not _is_noun_too(word):
+        elif run and base_of(word) is not None and not _is_noun_too(word):
             break
-        run.append(word.removesuffix("'s"))
+        else:
+            run.append(word.removesuffix("'s"))
         index += 1
-    if not run or (len(run) == 1 and len(run[0]) < 3):
+    if not run or (needs_article and not determined) or (len(run) == 1 and len(run[0]) < 3):
         return None
     kept = run[-MAX_OBJECT_WORDS:]
     if len(kept) == 1 and kept[0] in _COMPANY:
         return Party(EdgeType.OBJECT, "kin", kept[0]), index - 1
     return Party(EdgeType.OBJECT, "thing", " ".join(kept)), index - 1
+
+
+def _modifies(ground: Ground, index: int, last: int) -> bool:
+    """Whether a name before this token only modifies it: a possessive, or a plain noun follows ("a Lund bakery")."""
+    if index > last or not _adjacent(ground, index):
+        return False
+    if ground.words[index - 1].lower.endswith("'s"):
+        return True
+    word = ground.words[index]
+    if word.is_capital or index in ground.timed or word.lower in _NOT_OBJECTS or word.lower in _AUXILIARIES:
+        return False
+    return base_of(word.lower) is None and not word.lower.endswith(("ed", "ing", "ly"))
 
 
 def _is_noun_too(word: str) -> bool:
@@ -280,7 +308,7 @@ def _prepositions(ground: Ground, verb: _Verb, at: int, last: int, parties: list
     end, stop = at - 1, min(last, at + MAX_REACH)
     index = at
     while index < stop:
-        word = ground.words[index].text.lower()
+        word = ground.words[index].lower
         if index > at and (word in ("i", "we", "but", "because", "when", "while") or _is_break(ground, index)):
             break
         role = _role(word, verb)

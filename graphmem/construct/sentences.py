@@ -31,8 +31,8 @@ _LIST_ITEM = re.compile(r"(?:[-*+\u2022\u2023\u25aa\u25cf\u2013]|\d{1,3}[.)]|[a-
 _LAST_TOKEN = re.compile(r"[^\s(\[\"'\u201c\u2018]*\Z")
 _ABBREVIATIONS = frozenset(
     "mr mrs ms dr prof rev hon st sr jr sen rep gov gen col capt lt sgt maj cmdr fr pres supt mme mlle messrs vs etc "
-    "e.g i.e eg ie cf al approx no nos vol vols ed eds pp fig figs inc ltd co corp bros dept est univ ca c a.m p.m "
-    "jan feb mar apr jun jul aug sep sept oct nov dec mon tue tues wed thu thurs fri ave blvd rd ft mt u.s u.k "
+    "e.g i.e eg ie cf al approx vol vols eds pp fig figs inc ltd co corp bros dept univ c a.m p.m "
+    "jan feb mar apr jun jul aug sep sept oct nov dec ave blvd rd ft mt u.s u.k "
     "ph.d m.d b.a m.a d.c".split()
 )
 #: These end a sentence as often as not: what follows them decides.
@@ -43,7 +43,7 @@ _SHORT_LINE = 50
 
 def sentences(text: str) -> list[tuple[int, int]]:
     """(start, end) of each sentence, in order; fragments are joined with a neighbour. At least one unless blank."""
-    return _joined(text, list(_pieces(text)))
+    return joined(text, raw_sentences(text))
 
 
 def raw_sentences(text: str) -> list[tuple[int, int]]:
@@ -80,6 +80,8 @@ def _ends(text: str, start: int, match: re.Match[str]) -> bool:
     if token.isdigit() and len(token) <= 3 and not text[start : match.start() - len(token)].strip():
         return False
     word = token.casefold()
+    if word in ("no", "nos") and follows[:1].isdigit():
+        return False
     if word in _ENDING_ABBREVIATIONS:
         return not follows or follows[0].isupper()
     return word not in _ABBREVIATIONS and not (len(word) > 2 and word.count(".") == len(word) // 2 and follows)
@@ -143,7 +145,7 @@ def _cut(text: str, start: int) -> int:
     return start + MAX_CHARS
 
 
-def _joined(text: str, pieces: list[tuple[int, int]]) -> list[tuple[int, int]]:
+def joined(text: str, pieces: list[tuple[int, int]]) -> list[tuple[int, int]]:
     """Fragments at the front join what follows, others what stands before; never beyond MAX_CHARS."""
     if len(pieces) < 2:
         return pieces

@@ -151,9 +151,12 @@ _ANY = re.compile("(?<!\\w)(?:" + "|".join(f"(?P<{name}>{pattern})" for name, pa
 # One of these, or a digit, stands in every expression: most turns name no time, and this tells in a few microseconds.
 _TRIGGERS = frozenset(
     (
-        "yesterday today tonight tomorrow night morning afternoon evening noon midnight midday ago back earlier christmas "
-        "boxing new halloween valentine thanksgiving easter spring summer fall autumn winter minute minutes min mins hour "
-        "hours hr hrs day days nights evenings week weeks weekend weekends fortnight fortnights month months year years "
+        "yesterday today tonight tomorrow night morning afternoon evening noon midnight midday ago back earlier "
+        "christmas "
+        "boxing new halloween valentine thanksgiving easter spring summer fall autumn winter minute minutes min mins "
+        "hour "
+        "hours hr hrs day days nights evenings week weeks weekend weekends fortnight fortnights month months year "
+        "years "
         "yr yrs decade decades century centuries twenties thirties forties fifties sixties seventies eighties nineties "
         "mon tue tues wed thu thur thurs fri " + " ".join((*MONTHS, *WEEKDAYS))
     ).split()

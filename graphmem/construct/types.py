@@ -9,7 +9,8 @@ from graphmem.construct.words import TITLES
 
 _ORGANISATION = frozenset(
     "inc ltd llc corp corporation company co university college institute association party fc club band orchestra "
-    "academy agency bank committee council ministry department records pictures studios entertainment foundation society "
+    "academy agency bank committee council ministry department records pictures studios entertainment foundation "
+    "society "
     "union league army navy church hospital school team group airlines press museum".split()
 )
 _PLACE = frozenset(
