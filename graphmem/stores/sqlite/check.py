@@ -11,6 +11,7 @@ from graphmem.analysis import indexed_text, terms
 from graphmem.schema import ONE_Q8, EdgeType, NodeKind, Passage
 from graphmem.stores.sqlite import edges, heads, journal
 from graphmem.stores.sqlite.derived import Derived
+from graphmem.stores.sqlite.edges import Arrays, Key
 from graphmem.stores.sqlite.keys import NUMBER_MASK, SPACE_BITS, node_range
 from graphmem.stores.sqlite.rows import load, numbers_in
 
@@ -68,7 +69,7 @@ def rebuild(db: sqlite3.Connection, derived: Derived, space: int) -> None:
         derived.adjacency.add(space, src[part_of], dst[part_of], type[part_of], weight[part_of])
 
 
-def _adjacent(db: sqlite3.Connection, space: int) -> tuple[np.ndarray, ...]:  # type: ignore[type-arg]
+def _adjacent(db: sqlite3.Connection, space: int) -> Arrays:
     """The adjacency's truth: one entry for all edges of a type between two nodes, the highest weight."""
     best: dict[tuple[int, int, int], int] = {}
     for src, type, dst, weight in db.execute(ADJACENT, node_range(space)):
@@ -97,7 +98,7 @@ def _truth(db: sqlite3.Connection, space: int) -> list[str]:
         nodes = {n for n, of in kinds.items() if of == kind}
         if rows != nodes:
             wrong.append(f"nodes: {len(rows ^ nodes)} {kind.name.lower()}s have a node or a row, not both")
-    stored: set[edges.Key] = set(db.execute(EDGES, node_range(space)))
+    stored: set[Key] = set(db.execute(EDGES, node_range(space)))
     loose = sum(at[0] not in kinds or at[2] not in kinds for at in stored)
     if loose:
         wrong.append(f"edges: {loose} have an end that is not there")
@@ -108,7 +109,7 @@ def _truth(db: sqlite3.Connection, space: int) -> list[str]:
     return wrong
 
 
-def _unlinked(db: sqlite3.Connection, space: int, stored: set[edges.Key]) -> int:
+def _unlinked(db: sqlite3.Connection, space: int, stored: set[Key]) -> int:
     """How many edges that spans, parents and members stand for are not there."""
     base, missing = space << SPACE_BITS, 0
     for n, spans, parents in db.execute(NOTES, node_range(space)):

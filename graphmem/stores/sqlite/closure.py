@@ -1,4 +1,4 @@
-"""What an erasure reaches: from the nodes that are named to all that is derived from them, lives or lies in the past."""
+"""What an erasure reaches: from the nodes that are named to all that is derived from them, now or in the past."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ COPIES = """SELECT copy.n FROM passage JOIN source AS mine ON mine.n = passage.s
   JOIN source AS other ON other.space = mine.space AND other.kind = mine.kind AND other.outside_id = mine.outside_id
   JOIN passage AS copy ON copy.source = other.n AND copy.text = passage.text JOIN node ON node.n = copy.n
   WHERE passage.n IN (SELECT value FROM json_each(?)) AND node.retired"""
+REACHING = (PARTS, DERIVED, SUBJECTS, OLDER, COPIES)
 EMPTY_SECTIONS = """SELECT section.n FROM section WHERE n IN (SELECT section FROM passage
     WHERE n IN (SELECT value FROM json_each(?1)))
   AND NOT EXISTS (SELECT 1 FROM passage WHERE section = section.n AND n NOT IN (SELECT value FROM json_each(?1)))"""
@@ -33,7 +34,7 @@ SECTIONS_OF = "SELECT n FROM section WHERE source IN (SELECT value FROM json_eac
 NAMED = f"""SELECT DISTINCT edge.dst FROM edge JOIN node ON node.n = edge.dst AND node.kind = {int(NodeKind.ENTITY)}
   WHERE edge.src IN (SELECT value FROM json_each(?))"""
 STILL_NAMED = f"""SELECT DISTINCT dst FROM edge WHERE dst IN (SELECT value FROM json_each(?1))
-  AND type <> {int(EdgeType.ALSO_KNOWN_AS)} AND src NOT IN (SELECT value FROM json_each(?2))"""
+  AND edge.type <> {int(EdgeType.ALSO_KNOWN_AS)} AND src NOT IN (SELECT value FROM json_each(?2))"""
 PAST_DELETES = "SELECT n, id, before FROM change WHERE space = ? AND op = 'delete' AND before IS NOT NULL"
 
 

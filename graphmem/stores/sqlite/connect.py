@@ -124,7 +124,8 @@ def _step(db: sqlite3.Connection, number: int, script: str) -> None:
 
 def migrations() -> Iterator[str]:
     """The scripts of schema/migrations in order: 0001_….sql, 0002_….sql."""
-    found = sorted(file for file in files("graphmem.schema.migrations").iterdir() if file.name.endswith(".sql"))
+    scripts = (file for file in files("graphmem.schema.migrations").iterdir() if file.name.endswith(".sql"))
+    found = sorted(scripts, key=lambda file: file.name)
     for number, file in enumerate(found, 1):
         if not file.name.startswith(f"{number:04d}_"):
             raise StoreError(f"migration {file.name} should begin with {number:04d}_", hint="reinstall graphmem")
@@ -197,7 +198,7 @@ def bounded(method: Callable[Concatenate[H, P], R]) -> Callable[Concatenate[H, P
     """A reader's method: refuses once the deadline has passed, and speaks of SQLite's errors in our words."""
 
     @wraps(method)
-    def run(self: H, *args: P.args, **kwargs: P.kwargs) -> R:
+    def run(self: H, /, *args: P.args, **kwargs: P.kwargs) -> R:
         self.check_deadline()
         try:
             return method(self, *args, **kwargs)

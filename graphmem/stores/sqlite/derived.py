@@ -44,6 +44,10 @@ class Derived:
     def on(cls, db: sqlite3.Connection, dimension: int, cache: CodeCache | None = None) -> Derived:
         return cls(db, Postings(db), Codes(db, cache, dimension), TokenCodes(db, dimension), Adjacency(db))
 
+    def settle(self, dimension: int) -> None:
+        self.codes.dimension = dimension
+        self.tokens.bytes = (dimension + 7) // 8
+
     def take_out(self, space: int, keys: Sequence[int], *, shelve: bool) -> None:
         """These live nodes leave text, vectors, tokens and heads; `shelve` keeps vectors for their return."""
         if shelve:

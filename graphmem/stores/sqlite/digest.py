@@ -27,8 +27,8 @@ def digest(db: sqlite3.Connection, space: int) -> str:
     state = hashlib.blake2b(digest_size=32)
     for kind, retired, line in _nodes(db, space):
         state.update(f"{kind} {retired} {line}\n".encode())
-    for line in _edges(db, space):
-        state.update(line)
+    for edge in _edges(db, space):
+        state.update(edge)
     return state.hexdigest()
 
 

@@ -7,12 +7,14 @@ import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from graphmem.schema import ONE_Q8, Edge, EdgeType, Hyperedge, Id, Node, Note, Op
 from graphmem.stores.sqlite.adjacency import Adjacency
-from graphmem.stores.sqlite.keys import NUMBER_MASK, SPACE_BITS, listed
+from graphmem.stores.sqlite.keys import NUMBER_MASK, listed
 from graphmem.stores.sqlite.rows import KeyOf
 
 NO_START = -1
@@ -23,8 +25,8 @@ Value = tuple[int, int, str]  # stop, weight_q8, reason
 INSERT = "INSERT INTO edge VALUES(?, ?, ?, ?, ?, ?, ?)"
 UPDATE = """UPDATE edge SET stop = ?, weight_q8 = ?, reason = ? WHERE src = ? AND type = ? AND dst = ?
   AND start = ?"""
-SAME_ENDS = """SELECT src, type, dst, start, stop, weight_q8, reason FROM json_each(?)
-  CROSS JOIN edge ON src = value ->> 0 AND type = value ->> 1 AND dst = value ->> 2"""
+SAME_ENDS = """SELECT src, edge.type, dst, start, stop, weight_q8, reason FROM json_each(?) AS ends
+  CROSS JOIN edge ON src = ends.value ->> 0 AND edge.type = ends.value ->> 1 AND dst = ends.value ->> 2"""
 DROP = "DELETE FROM edge WHERE src = ? AND type = ? AND dst = ? AND start = ?"
 INCIDENT = """SELECT src, type, dst, start, stop, weight_q8, reason FROM edge
     WHERE src IN (SELECT value FROM json_each(?1))
@@ -33,6 +35,7 @@ INCIDENT = """SELECT src, type, dst, start, stop, weight_q8, reason FROM edge
 LOG = "INSERT OR IGNORE INTO edge_change VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 Full = tuple[int, int, int, int, int, int, str]
+Arrays = tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]  # src, dst, type, weight
 
 
 def implied(node: Node, n: int, key: KeyOf) -> Iterable[tuple[Key, Value]]:
@@ -115,8 +118,8 @@ def _reweigh(adjacency: Adjacency, space: int, changed: list[tuple[Key, int]]) -
         adjacency.update(space, *_arrays(list(best.values())))
 
 
-def _arrays(edges: Sequence[tuple[Key, int]]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:  # type: ignore[type-arg]
-    table = np.array([at[:3] + (weight,) for at, weight in edges], np.int64).reshape(-1, 4)
+def _arrays(edges: Sequence[tuple[Key, int]]) -> Arrays:
+    table = np.array([(*at[:3], weight) for at, weight in edges], np.int64).reshape(-1, 4)
     src, type, dst, weight = table.T
     return src & NUMBER_MASK, dst & NUMBER_MASK, type.astype(np.uint8), weight.astype(np.float32) / ONE_Q8
 
@@ -168,7 +171,3 @@ def edge(row: Full, ids: dict[int, Id]) -> Edge:
         None if start == NO_START else start,
         None if stop == NO_START else stop,
     )
-
-
-def number_range(space: int) -> tuple[int, int]:
-    return space << SPACE_BITS, (space << SPACE_BITS) | NUMBER_MASK

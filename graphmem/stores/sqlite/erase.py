@@ -6,10 +6,10 @@ the salts are dropped).
 
 from __future__ import annotations
 
-import json
 import secrets
 import sqlite3
 import time
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
 
@@ -59,7 +59,7 @@ def forget(db: sqlite3.Connection, derived: Derived, space: Space, ids: Sequence
     text = scrub.Text.of(db, number, gone)
     seqs, jobs = _commits_of(db, number, gone | past)
     counts["edges"] = len(remove(db, derived, number, sorted(gone)))
-    changed = text.scrub(db, derived, jobs)
+    changed = text.scrub(db, jobs)
     everything = listed(sorted(gone | past | changed))
     seqs |= {seq for (seq,) in db.execute(CHANGED_IN, (everything,))}
     seqs |= {seq for (seq,) in db.execute(EDGE_CHANGED_IN, (listed(sorted(gone)),))}
@@ -97,8 +97,6 @@ def _commits_of(db: sqlite3.Connection, space: int, keys: set[int]) -> tuple[set
     """Commits that made these nodes, and their jobs."""
     base, seqs, jobs = space << SPACE_BITS, set[int](), set[Id]()
     numbers = sorted(keys)
-    from bisect import bisect_left
-
     for seq, first, nodes, job in db.execute(COMMITS, (space,)):
         at = bisect_left(numbers, base + first)
         if at < len(numbers) and numbers[at] < base + first + nodes:
@@ -143,7 +141,3 @@ def wipe(db: sqlite3.Connection) -> tuple[str, ...]:
     if busy:
         return ("a reader holds an older snapshot: its bytes stay in the files until it ends and the store is closed",)
     return ()
-
-
-def parsed(text: str) -> object:
-    return json.loads(text)

@@ -87,8 +87,7 @@ def put(db: sqlite3.Connection, space: int, name: str, counters: Counters, entry
     chain = link(counters.chain, fields, sealed)
     db.execute(
         PUT_COMMIT,
-        (space, seq, entry.job, entry.actor, entry.cause, at_us, entry.changes, entry.first, nodes, body, salt)
-        + (sealed, chain),
+        (space, *fields[:3], entry.cause, at_us, entry.changes, entry.first, nodes, body, salt, sealed, chain),
     )
     db.executemany(PUT_CHANGE, [(space, seq, n, id, op.value, before) for n, id, op, before in entry.logged])
     db.execute(ADVANCE, (seq, entry.first + nodes, chain, space))
@@ -118,7 +117,7 @@ def check(db: sqlite3.Connection, space: int) -> list[str]:
         if chain != stored:
             wrong.append(f"journal: the chain breaks at commit {seq}")
             chain = stored
-        if salt is not None and not _opens(db, space, seq, first, nodes, body, salt, sealed):
+        if salt is not None and not _opens(db, space, seq, (first, nodes), of=(salt, body, sealed)):
             wrong.append(f"journal: commit {seq} is not what it committed to")
         expected = seq + 1
     counters = Counters.of(db, space, str(space))
@@ -128,8 +127,10 @@ def check(db: sqlite3.Connection, space: int) -> list[str]:
 
 
 def _opens(
-    db: sqlite3.Connection, space: int, seq: int, first: int, nodes: int, body: bytes, salt: bytes, sealed: bytes
+    db: sqlite3.Connection, space: int, seq: int, range: tuple[int, int], *, of: tuple[bytes, bytes, bytes]
 ) -> bool:
+    """Whether the commit's changes, as far as they are all there, give its commitment again."""
+    (first, nodes), (salt, body, sealed) = range, of
     base = space << SPACE_BITS
     made = b"".join(row[0] for row in db.execute(MADE_IDS, (base + first, base + first + nodes)))
     if len(made) != 16 * nodes:
@@ -175,7 +176,8 @@ def commits(db: sqlite3.Connection, space: int, name: str, after: int, limit: in
 
 
 def _commit(name: str, row: tuple[Any, ...]) -> Commit:
-    return Commit(name, *row[:6], chain=row[6].hex())
+    seq, job, actor, at_us, cause, changes, chain = row
+    return Commit(name, seq, job, actor, at_us, cause, changes, chain.hex())
 
 
 def changes(db: sqlite3.Connection, space: int, seq: int) -> list[Change]:

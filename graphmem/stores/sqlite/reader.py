@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import time
 from collections.abc import Iterable, Sequence
@@ -50,11 +51,9 @@ LAST_SECTION = "SELECT n FROM section WHERE source = ? ORDER BY ordinal DESC, n 
 class SqliteReader:
     """Numbers are counted within the space, from 1. Use it from the thread that opened it, until its `with` ends."""
 
-    def __init__(
-        self, derived: Derived, space: Space, seq: int, path: Path, *, dimension: int, deadline_s: float | None
-    ) -> None:
+    def __init__(self, derived: Derived, space: Space, seq: int, path: Path, *, deadline_s: float | None) -> None:
         self.space, self.seq, self.path = space, seq, path
-        self._derived, self._db, self._dimension = derived, derived.db, dimension
+        self._derived, self._db = derived, derived.db
         self._number, self._base = space.number, space.number << SPACE_BITS
         self._deadline = None if deadline_s is None else time.monotonic() + deadline_s
         if self._deadline is not None:
@@ -153,7 +152,7 @@ class SqliteReader:
 
     @bounded
     def vectors(self, numbers: Numbers) -> Floats:
-        return self._derived.codes.vectors(self._number, np.asarray(numbers, np.int64), self._dimension)
+        return self._derived.codes.vectors(self._number, np.asarray(numbers, np.int64))
 
     @bounded
     def tokens(self, numbers: Numbers) -> tuple[Numbers, npt.NDArray[np.uint8]]:
@@ -255,6 +254,4 @@ def end(db: sqlite3.Connection) -> None:
 
 
 def listed_text(names: Sequence[str]) -> str:
-    import json
-
     return json.dumps(list(names))

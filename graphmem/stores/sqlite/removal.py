@@ -6,12 +6,14 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from graphmem.schema import NodeKind
+from graphmem.schema import NodeKind, Op
 from graphmem.stores.sqlite import edges
 from graphmem.stores.sqlite.derived import UNSHELVE, Derived
 from graphmem.stores.sqlite.edges import Full
+from graphmem.stores.sqlite.images import image, pack
+from graphmem.stores.sqlite.journal import Logged
 from graphmem.stores.sqlite.keys import listed
-from graphmem.stores.sqlite.rows import DELETE
+from graphmem.stores.sqlite.rows import DELETE, load
 
 KINDS = "SELECT n, kind, retired FROM node WHERE n IN (SELECT value FROM json_each(?)) ORDER BY n"
 ALIASES = """SELECT folded, entity, passage, seq FROM alias WHERE entity IN (SELECT value FROM json_each(?))
@@ -43,3 +45,23 @@ def remove(db: sqlite3.Connection, derived: Derived, space: int, keys: Sequence[
 
 def aliases(db: sqlite3.Connection, entities: Sequence[int]) -> list[AliasRow]:
     return db.execute(ALIASES, (listed(list(entities)),)).fetchall()
+
+
+def delete_logged(
+    db: sqlite3.Connection, derived: Derived, space: int, keys: Sequence[int]
+) -> tuple[list[Logged], list[Full]]:
+    """Deletes nodes; their images with their aliases, and the edges that went with them."""
+    old = load(db, keys)
+    names: dict[int, list[tuple[str, int | None, int]]] = {}
+    for folded, entity, passage, seq in aliases(db, keys):
+        names.setdefault(entity, []).append((folded, passage, seq))
+    logged: list[Logged] = [
+        (
+            n,
+            bytes.fromhex(node.id),
+            Op.DELETE,
+            pack(image(node) | {"version": node.version} | ({"aliases": names[n]} if n in names else {})),
+        )
+        for n, node in sorted(old.items())
+    ]
+    return logged, remove(db, derived, space, keys)

@@ -4,12 +4,12 @@ that speak of it. Each is taken out or written anew without it."""
 from __future__ import annotations
 
 import json
+import secrets
 import sqlite3
 from dataclasses import dataclass
 
 from graphmem.analysis import indexed_text, terms
-from graphmem.schema import EdgeType, Id, NodeKind, Passage, Source, fold
-from graphmem.stores.sqlite.derived import Derived
+from graphmem.schema import EdgeType, Id, Passage, Source, fold
 from graphmem.stores.sqlite.ids import ids_of
 from graphmem.stores.sqlite.keys import listed
 from graphmem.stores.sqlite.rows import as_json, load
@@ -20,7 +20,7 @@ FOLLOWERS = f"""SELECT DISTINCT note.n, note.context, note.keywords, note.tags, 
   WHERE next.src IN (SELECT value FROM json_each(?)) AND next.type = {int(EdgeType.NEXT)}"""
 REWRITE_NOTE = "UPDATE note SET context = ?, keywords = ?, tags = ? WHERE n = ?"
 NEW_VERSION = "UPDATE node SET version = version + 1 WHERE n IN (SELECT value FROM json_each(?))"
-NAMES = f"""SELECT DISTINCT entity.n, entity.name FROM edge JOIN entity ON entity.n = edge.dst
+NAMES = """SELECT DISTINCT entity.n, entity.name FROM edge JOIN entity ON entity.n = edge.dst
   WHERE edge.src IN (SELECT value FROM json_each(?))"""
 WHO_NAMES = """SELECT DISTINCT src FROM edge WHERE dst = ? AND src NOT IN (SELECT value FROM json_each(?)) LIMIT 2000"""
 ALIASES = "SELECT folded, entity, passage FROM alias WHERE entity IN (SELECT value FROM json_each(?))"
@@ -31,8 +31,6 @@ DROP_ALIAS = "DELETE FROM alias WHERE space = ? AND folded = ? AND entity = ?"
 SEEN_ELSEWHERE = "UPDATE alias SET passage = ? WHERE space = ? AND folded = ? AND entity = ?"
 RENAME = "UPDATE entity SET name = ? WHERE n = ?"
 DROP_REFUSALS = "DELETE FROM refusal WHERE space = ? AND input IN (SELECT value FROM json_each(?))"
-REFUSALS = "SELECT number, reason, proposal FROM refusal WHERE space = ?"
-DROP_REFUSAL = "DELETE FROM refusal WHERE number = ?"
 BLANK_ITEMS = (
     """UPDATE item SET error = '', position = '' WHERE space = ? AND job IN (SELECT value FROM json_each(?))"""
 )
@@ -80,7 +78,7 @@ class Text:
             {n: [src for (src,) in db.execute(WHO_NAMES, (n, keys))] for n in sorted(known)},
         )
 
-    def scrub(self, db: sqlite3.Connection, derived: Derived, jobs: set[Id]) -> set[int]:
+    def scrub(self, db: sqlite3.Connection, jobs: set[Id]) -> set[int]:
         """Keys of the nodes that were rewritten: their before-images go too."""
         changed = self._contexts(db) | self._names(db)
         db.execute(NEW_VERSION, (listed(sorted(changed)),))
@@ -105,7 +103,7 @@ class Text:
         return changed
 
     def _names(self, db: sqlite3.Connection) -> set[int]:
-        """Aliases that no text which stays spells go; an entity whose own name does not occur any more takes another."""
+        """Aliases that no text which stays spells go; an entity whose name does not occur any more takes another."""
         spelled = {entity: self._texts(db, srcs) for entity, srcs in self.naming.items()}
         left: dict[int, list[str]] = {}
         for folded, entity, passage in self.aliases:
@@ -128,9 +126,7 @@ class Text:
         texts = []
         for n, node in load(db, keys).items():
             if isinstance(node, Passage):
-                texts.append(
-                    (n, fold(f"{node.speaker or ''} {node.text} {json.dumps(dict(node.meta), ensure_ascii=False)}"))
-                )
+                texts.append((n, fold(f"{node.speaker or ''} {node.text} {as_json(node.meta)}")))
             elif isinstance(node, Source):
                 texts.append((n, fold(node.title)))
         return texts
@@ -143,7 +139,7 @@ class Text:
         db.execute(BLANK_ITEMS, (self.space, listed_text(sorted(jobs))))
         for job, key, *_ in db.execute(ITEMS, (self.space,)).fetchall():
             if any(text in key for text in self.outside):
-                db.execute(RENAME_ITEM, (f"forgotten-{abs(hash((job, key))):x}", self.space, job, key))
+                db.execute(RENAME_ITEM, (f"forgotten-{secrets.token_hex(8)}", self.space, job, key))
         for job, spec in db.execute(JOBS, (self.space,)).fetchall():
             if any(as_json(text)[1:-1] in spec for text in self.outside):
                 db.execute(SET_SPEC, ('{"forgotten":true}', self.space, job))
@@ -151,6 +147,3 @@ class Text:
 
 def listed_text(values: list[str]) -> str:
     return json.dumps(values)
-
-
-KINDS = NodeKind

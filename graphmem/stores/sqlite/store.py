@@ -118,7 +118,7 @@ class SqliteStore:
             row = derived.db.execute(SEQ, (space.number,)).fetchone()
             if row is None:
                 raise NotFound(f"no space {space.name!r} in {self.path}", hint="it was erased; open it again")
-            yield SqliteReader(derived, space, row[0], self.path, dimension=self._dimension, deadline_s=deadline_s)
+            yield SqliteReader(derived, space, row[0], self.path, deadline_s=deadline_s)
 
     @contextmanager
     def _read(self) -> Iterator[Derived]:
@@ -137,7 +137,9 @@ class SqliteStore:
             if self._closed:
                 raise StoreBusy("the store is closed", hint="open it again", source=str(self.path))
             if self._pool:
-                return self._pool.pop()
+                derived = self._pool.pop()
+                derived.settle(self._dimension)
+                return derived
         return Derived.on(self._connect(query_only=True), self._dimension, self._cache)
 
     def _give_back(self, derived: Derived) -> None:
@@ -185,7 +187,7 @@ class SqliteStore:
         if derived.db.execute(META).fetchone() is None:
             derived.db.execute(PUT_META, (str(dimension),))
         self._dimension = self._known_dimension(derived.db)
-        derived.tokens.bytes = (self._dimension + 7) // 8
+        derived.settle(self._dimension)
 
     # -- jobs
 
@@ -204,7 +206,7 @@ class SqliteStore:
     def undo(self, space: Space, job: Id) -> Commit | None:
         with self._write() as derived:
             counters = Counters.of(derived.db, space.number, space.name)
-            return undo.undo(derived.db, derived, space.name, space.number, counters, job)
+            return undo.undo(derived.db, derived, space, counters, job)
 
     # -- governing
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from graphmem.errors import Conflict, NotFound
-from graphmem.schema import Commit, Id, JobState, NodeKind, Op
+from graphmem.schema import Commit, Id, JobState, NodeKind, Op, Space
 from graphmem.stores.sqlite import edges, heads, jobs, journal
 from graphmem.stores.sqlite.derived import Derived
 from graphmem.stores.sqlite.edges import Full, Key
@@ -17,8 +17,8 @@ from graphmem.stores.sqlite.ids import ids_of, look_up
 from graphmem.stores.sqlite.images import Image, from_image, image, older_values, pack, unpack
 from graphmem.stores.sqlite.journal import Counters, Entry, Logged
 from graphmem.stores.sqlite.keys import NUMBER_MASK, SPACE_BITS, listed
+from graphmem.stores.sqlite.removal import delete_logged
 from graphmem.stores.sqlite.rows import INSERT, KIND_OF, TEXTS, load, row
-from graphmem.stores.sqlite.write import delete_logged
 
 STATE = "SELECT state FROM job WHERE space = ? AND id = ?"
 COMMITS = "SELECT seq, first, nodes, body FROM commit_ WHERE space = ? AND job = ? ORDER BY seq DESC"
@@ -41,7 +41,7 @@ PUT_NODE = "INSERT INTO node VALUES(?, ?, ?, ?, ?, 0)"
 @dataclass(slots=True)
 class Past:
     """What the job did, as what must be again. `made`: keys of its nodes that are there. `before`: key to id, image
-    fields to put back and whether the node was deleted or retired. `edges`: each edge's old row; None: there was none."""
+    fields to put back and whether it was deleted or retired. `edges`: each edge's old row; None: there was none."""
 
     seqs: set[int] = field(default_factory=set)
     made: set[int] = field(default_factory=set)
@@ -50,8 +50,9 @@ class Past:
     edges: dict[Key, Full | None] = field(default_factory=dict)
 
 
-def undo(db: sqlite3.Connection, derived: Derived, name: str, space: int, counters: Counters, job: Id) -> Commit | None:
+def undo(db: sqlite3.Connection, derived: Derived, within: Space, counters: Counters, job: Id) -> Commit | None:
     """None when the job wrote nothing, or is undone already."""
+    space = within.number
     state = db.execute(STATE, (space, job)).fetchone()
     past = read(db, space, job)
     if state is None and not past.seqs:
@@ -73,7 +74,7 @@ def undo(db: sqlite3.Connection, derived: Derived, name: str, space: int, counte
     if state:
         jobs.close_job(db, space, job, JobState.UNDONE)
     entry = Entry(None, "user", f"undo {job}", counters.next, b"", [], everything, changes + len(everything))
-    return journal.put(db, space, name, counters, entry)
+    return journal.put(db, space, within.name, counters, entry)
 
 
 def read(db: sqlite3.Connection, space: int, job: Id) -> Past:
@@ -91,7 +92,7 @@ def read(db: sqlite3.Connection, space: int, job: Id) -> Past:
             past.first_seq[n] = seq
         past.edges.update(dict.fromkeys(journal.unpack_edges(space, body)))
         for *full, _ in db.execute(EDGE_CHANGES, (space, seq)):
-            past.edges[full[0], full[1], full[2], full[3]] = (*full,)  # type: ignore[assignment]
+            past.edges[full[0], full[1], full[2], full[3]] = (*full,)
     for n in past.made:
         past.before.pop(n, None)  # it goes as a whole
     return past
@@ -129,7 +130,7 @@ def put_back(db: sqlite3.Connection, space: int, past: Past) -> list[Logged]:
     texts, at = _named(db, space, list(images.values()))
     logged: list[Logged] = []
     for n in keys:
-        id, older, ops = past.before[n]
+        id, _, ops = past.before[n]
         fields = dict(images[n])
         names, version = fields.pop("aliases", ()), fields.pop("version", 0)
         kind = KIND_OF[type(now[n])] if n in now else kind_of(fields)

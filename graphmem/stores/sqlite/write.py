@@ -15,13 +15,15 @@ import numpy.typing as npt
 from graphmem.analysis import indexed_text, terms
 from graphmem.errors import Conflict, InputError, NotFound
 from graphmem.schema import Batch, Commit, EdgeType, Hyperedge, Id, Node, NodeKind, Note, Op, Passage, Space, Span
+from graphmem.stores.base import NO_TIME
 from graphmem.stores.sqlite import edges, heads, jobs, journal
 from graphmem.stores.sqlite.derived import Derived, as_f16, local
+from graphmem.stores.sqlite.edges import Key, Value
 from graphmem.stores.sqlite.ids import Stored, look_up
 from graphmem.stores.sqlite.images import image, older_values, pack
 from graphmem.stores.sqlite.journal import Counters, Entry, Logged
 from graphmem.stores.sqlite.keys import NUMBER_LIMIT, NUMBER_MASK, SPACE_BITS, listed
-from graphmem.stores.sqlite.removal import aliases, remove
+from graphmem.stores.sqlite.removal import delete_logged
 from graphmem.stores.sqlite.rows import IMMUTABLE, INSERT, KIND_OF, TEXTS, Row, load, named, row
 
 PUT_NODE = "INSERT INTO node VALUES(?, ?, ?, ?, 1, 0)"
@@ -32,7 +34,7 @@ PUT_ALIAS = "INSERT OR IGNORE INTO alias VALUES(?, ?, ?, ?, ?)"
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What is worked out of a batch before the writer's lock is taken: its nodes once each, the words of its passages."""
+    """What is worked out before the writer's lock is taken: the batch's nodes once each, the words of its passages."""
 
     batch: Batch
     nodes: dict[Id, Node]
@@ -186,14 +188,8 @@ class Write:
     def put_aliases(self) -> None:
         seq, space = self.counters.seq + 1, self.space.number
         rows = [
-            (
-                space,
-                alias.folded,
-                self.key(alias.entity),
-                None if alias.passage is None else self.key(alias.passage),
-                seq,
-            )
-            for alias in self.prepared.batch.aliases
+            (space, a.folded, self.key(a.entity), None if a.passage is None else self.key(a.passage), seq)
+            for a in self.prepared.batch.aliases
         ]
         if rows:
             self.changes += max(self.db.executemany(PUT_ALIAS, rows).rowcount, 0)
@@ -207,7 +203,7 @@ class Write:
         heavier = edges.log(self.db, self.space.number, self.counters.seq + 1, Op.UPDATE, self.edges.heavier)
         self.changes += len(self.edges.new) + heavier
 
-    def _unlink(self, found: dict[edges.Key, edges.Value]) -> None:
+    def _unlink(self, found: dict[Key, Value]) -> None:
         """Edges that a changed node stood for and no longer does."""
         gone = {
             at
@@ -215,11 +211,8 @@ class Write:
             for at in dict(edges.implied(old, n, self.key)).keys() - dict(edges.implied(node, n, self.key)).keys()
             if at not in found
         }
-        rows = (
-            [full for full in edges.incident(self.db, [n for _, n, _ in self.changed]) if full[:4] in gone]
-            if gone
-            else []
-        )
+        ends = [n for _, n, _ in self.changed] if gone else []
+        rows = [full for full in edges.incident(self.db, ends) if full[:4] in gone]
         if rows:
             edges.remove(self.db, self.derived.adjacency, self.space.number, rows)
             self.changes += edges.log(self.db, self.space.number, self.counters.seq + 1, Op.DELETE, rows)
@@ -247,7 +240,7 @@ class Write:
             node, n = self.new[i]
             assert isinstance(node, Passage)
             section = self.key(node.section) if node.section is not None else 0
-            at_us = heads.NO_TIME if node.at_us is None else node.at_us
+            at_us = NO_TIME if node.at_us is None else node.at_us
             numbers = (n, self.key(node.source), section, speakers.get(n, 0))
             made[i] = (NodeKind.PASSAGE, int(node.form), *(x & NUMBER_MASK for x in numbers), node.ordinal, at_us)
         self._follow(made, place)
@@ -307,7 +300,7 @@ class Write:
         wanted = np.ones(len(keys), bool)
         old = np.flatnonzero(keys < self.first_new)
         if len(old):
-            stored = self.derived.codes.vectors(self.space.number, keys[old] & NUMBER_MASK, self.dimension)
+            stored = self.derived.codes.vectors(self.space.number, keys[old] & NUMBER_MASK)
             wanted[old] = (stored != matrix[old].astype(np.float32)).any(axis=1)
             wanted[old] &= [not self._retired(n) for n in keys[old].tolist()]
             self.revectored |= bool(wanted[old].any())
@@ -371,26 +364,6 @@ class Write:
             changes,
         )
         return journal.put(self.db, self.space.number, self.space.name, self.counters, entry)
-
-
-def delete_logged(
-    db: sqlite3.Connection, derived: Derived, space: int, keys: Sequence[int]
-) -> tuple[list[Logged], list[edges.Full]]:
-    """Deletes nodes; their images with their aliases, and the edges that went with them."""
-    old = load(db, keys)
-    names: dict[int, list[tuple[str, int | None, int]]] = {}
-    for folded, entity, passage, seq in aliases(db, keys):
-        names.setdefault(entity, []).append((folded, passage, seq))
-    logged: list[Logged] = [
-        (
-            n,
-            bytes.fromhex(node.id),
-            Op.DELETE,
-            pack(image(node) | {"version": node.version} | ({"aliases": names[n]} if n in names else {})),
-        )
-        for n, node in sorted(old.items())
-    ]
-    return logged, remove(db, derived, space, keys)
 
 
 def _quotes(node: Node) -> bool:
