@@ -9,7 +9,7 @@ An edge is the triple (src, dst, type). Every method works inside the caller's t
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +30,7 @@ ENTRY = np.dtype([("to", "<u4"), ("weight", "<f2"), ("type", "u1"), ("direction"
 SEALED = np.dtype([("type", "u1"), ("direction", "u1"), ("next", "<u2"), ("count", "<u4")])
 Entries = npt.NDArray[Any]
 Keys = npt.NDArray[np.uint64]
-Change = Callable[[Entries, npt.NDArray[np.bool_], Entries], Entries]  # entries, which are found, the wanted
+OWNER, KIND = np.uint64(41), np.uint64(0x1FF)  # a key's parts: owner << 41 | to << 9 | type << 1 | direction
 
 READ = "SELECT node, sealed, body FROM adjacency WHERE node IN (SELECT value FROM json_each(?))"
 READ_SPACE = "SELECT node, sealed, body FROM adjacency WHERE node BETWEEN ? AND ?"
@@ -80,9 +80,9 @@ class _Rows:
 
 
 def _entry_keys(owner: Numbers, entries: Entries) -> Keys:
-    """(owner, to, type, direction) in 64 bits: 23, 32, 8, 1. A batch touches fewer than 8 million nodes."""
+    """(owner, to, type, direction) in 23, 32, 8 and 1 bits: one sort finds equals. A batch has < 8 million nodes."""
     kind = entries["type"].astype(np.uint64) << np.uint64(1) | entries["direction"].astype(np.uint64)
-    keys: Keys = owner.astype(np.uint64) << np.uint64(41) | entries["to"].astype(np.uint64) << np.uint64(9) | kind
+    keys: Keys = owner.astype(np.uint64) << OWNER | entries["to"].astype(np.uint64) << np.uint64(9) | kind
     return keys
 
 
@@ -110,6 +110,37 @@ def _without_repeats(owner: Numbers, entries: Entries) -> tuple[Numbers, Entries
     entries["weight"][first] = highest
     kept = np.sort(first)
     return owner[kept], entries[kept]
+
+
+@dataclass(slots=True)
+class _Change:
+    """Entries to take out or to give another weight, by their keys in ascending order."""
+
+    keys: Keys
+    weights: npt.NDArray[np.float16]
+    drop: bool
+
+    @classmethod
+    def of(cls, owner: Numbers, wanted: Entries, drop: bool) -> _Change:
+        keys, first = np.unique(_entry_keys(owner, wanted), return_index=True)
+        return cls(keys, wanted["weight"][first], drop)
+
+    def only(self, keys: Keys) -> _Change:
+        """The part of it that these keys name."""
+        return _Change(keys, self.weights[np.searchsorted(self.keys, keys)], self.drop)
+
+    def applied(self, owner: Numbers, entries: Entries) -> tuple[Numbers, Entries, Keys]:
+        """What becomes of these entries, and the keys of the wanted ones that are not among them."""
+        keys = _entry_keys(owner, entries)
+        at = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
+        found = self.keys[at] == keys
+        absent = np.ones(len(self.keys), bool)
+        absent[at[found]] = False
+        if self.drop:
+            return owner[~found], entries[~found], self.keys[absent]
+        entries = entries.copy()
+        entries["weight"][found] = self.weights[at[found]]
+        return owner, entries, self.keys[absent]
 
 
 class Adjacency:
@@ -146,7 +177,7 @@ class Adjacency:
         kinds = entries["type"].astype(np.int64) * 2 + entries["direction"]
         left = np.bincount(kinds, minlength=2 * TYPES)
         places = {int(kind): np.flatnonzero(kinds == kind) for kind in np.flatnonzero(left)}
-        counted = {(int(s["type"]), int(s["direction"])): s.copy() for s in np.frombuffer(header, SEALED)}
+        counted = _counted(header)
         kept = np.ones(len(entries), bool)
         total, chunks = len(entries), []
         while total > OPEN_LIMIT:
@@ -167,64 +198,56 @@ class Adjacency:
 
     def remove(self, space: int, src: Numbers, dst: Numbers, type: npt.ArrayLike) -> None:
         """Take edges out and rewrite what held them. StoreCorrupt when one is not there."""
-        self._change(space, _both_ends(checked(src), checked(dst), type, 0), lambda entries, found, _: entries[~found])
+        self._change(space, *_both_ends(checked(src), checked(dst), type, 0), drop=True)
 
     def update(self, space: int, src: Numbers, dst: Numbers, type: npt.ArrayLike, weight: npt.ArrayLike) -> None:
         """Give edges that are there a new weight (zero is one). StoreCorrupt when one is not there."""
+        self._change(space, *_both_ends(checked(src), checked(dst), type, weight), drop=False)
 
-        def put(entries: Entries, found: npt.NDArray[np.bool_], wanted: Entries) -> Entries:
-            entries = entries.copy()
-            there = _entry_keys(np.zeros(len(entries), np.int64), entries)[found]
-            keys = _entry_keys(np.zeros(len(wanted), np.int64), wanted)
-            order = np.argsort(keys)
-            entries["weight"][found] = wanted["weight"][order[np.searchsorted(keys, there, sorter=order)]]
-            return entries
-
-        self._change(space, _both_ends(checked(src), checked(dst), type, weight), put)
-
-    def _change(self, space: int, ends: tuple[Numbers, Entries], apply: Change) -> None:
-        nodes, wanted = ends
+    def _change(self, space: int, nodes: Numbers, wanted: Entries, *, drop: bool) -> None:
         if not len(nodes):
             return
         distinct, owner = np.unique(nodes, return_inverse=True)
-        order = np.argsort(owner, kind="stable")
-        wanted, stops = wanted[order], np.cumsum(np.bincount(owner)).tolist()
+        change = _Change.of(owner, wanted, drop)
         rows = _Rows.read(self.db, node_keys(space, distinct))
-        begin = 0
-        for i, end in enumerate(stops):
-            body = rows.entries[rows.starts[i] : rows.starts[i] + rows.counts[i]]
-            self._change_node(rows.keys[i], rows.headers[i], body, wanted[begin:end], apply)
-            begin = end
+        owner, entries, missing = change.applied(rows.owner(), rows.entries)
+        counts = np.bincount(owner, minlength=len(distinct))
+        starts, packed, size = np.cumsum(counts) - counts, entries.tobytes(), ENTRY.itemsize
+        lacking = missing >> OWNER
+        hubs = {i for i, header in enumerate(rows.headers) if header} | set(lacking.tolist())
+        kept, empty = [], []
+        for i, (key, first, n) in enumerate(zip(rows.keys, starts.tolist(), counts.tolist(), strict=True)):
+            if i in hubs:
+                self._change_hub(rows, i, entries[first : first + n], missing[lacking == i], change)
+            elif n:
+                kept.append((key, b"", packed[first * size : (first + n) * size]))
+            else:
+                empty.append((key,))
+        self.db.executemany(WRITE, kept)
+        self.db.executemany(DROP, empty)
 
-    def _change_node(
-        self,
-        key: int,
-        header: bytes,
-        body: Entries,
-        wanted: Entries,
-        apply: Change,
-    ) -> None:
-        found, missing = _find(body, wanted)
-        changed = apply(body, found, wanted) if found.any() else body
-        counted = {(int(s["type"]), int(s["direction"])): s.copy() for s in np.frombuffer(header, SEALED)}
-        for pair in sorted({(int(e["type"]), int(e["direction"])) for e in missing}):
-            mine = missing[(missing["type"] == pair[0]) & (missing["direction"] == pair[1])]
+    def _change_hub(self, rows: _Rows, i: int, entries: Entries, missing: Keys, change: _Change) -> None:
+        """Change what the sealed chunks of one node hold, newest first, and write its open chunk."""
+        key = rows.keys[i]
+        counted = _counted(rows.headers[i])
+        for kind in np.unique(missing & KIND).tolist():
+            pair, left = (kind >> 1, kind & 1), missing[missing & KIND == kind]
             for chunk, packed in self.db.execute(CHUNKS, (key, *pair)).fetchall() if pair in counted else ():
                 old = np.frombuffer(packed, ENTRY)
-                found, mine = _find(old, mine)
-                if found.any():
-                    new = apply(old, found, wanted)
-                    counted[pair]["count"] -= len(old) - len(new)
+                owner, new, still = change.only(left).applied(np.full(len(old), i), old)
+                if len(still) < len(left):
+                    counted[pair]["count"] -= len(old) - len(owner)
                     self._put_chunk((key, *pair, chunk), new)
-                if not len(mine):
+                left = still
+                if not len(left):
                     break
-            if len(mine):
+            if len(left):
                 raise StoreCorrupt(
                     f"the adjacency of node {key & NUMBER_MASK} lacks an edge of type {pair[0]} "
-                    f"to {int(mine['to'][0])}",
+                    f"to {int(left[0] >> np.uint64(9)) & 0xFFFFFFFF}",
                     hint="rebuild the derived rows of the space",
                 )
-        self._put_open(key, counted, changed)
+        self._put_open(key, counted, entries)
 
     def _put_chunk(self, where: tuple[int, int, int, int], entries: Entries) -> None:
         if len(entries):
@@ -333,11 +356,8 @@ class Adjacency:
         return np.repeat(np.array(nodes, np.int64), counts), np.frombuffer(b"".join(bodies), ENTRY), wrong
 
 
-def _find(entries: Entries, wanted: Entries) -> tuple[npt.NDArray[np.bool_], Entries]:
-    """Which entries of one node are wanted, and the wanted ones that are not among them."""
-    have = _entry_keys(np.zeros(len(entries), np.int64), entries)
-    keys = _entry_keys(np.zeros(len(wanted), np.int64), wanted)
-    return np.isin(have, keys), wanted[~np.isin(keys, have)]
+def _counted(header: bytes) -> dict[tuple[int, int], Any]:
+    return {(int(s["type"]), int(s["direction"])): s.copy() for s in np.frombuffer(header, SEALED)}
 
 
 def _header(counted: dict[tuple[int, int], Any]) -> bytes:

@@ -170,7 +170,9 @@ step = st.one_of(
     st.tuples(st.just("add"), st.lists(edge, max_size=12)),
     st.tuples(st.just("remove"), st.lists(edge, max_size=6)),
     st.tuples(st.just("update"), st.lists(edge, max_size=4)),
-    st.tuples(st.just("swell"), st.integers(0, 700)),
+    st.tuples(st.just("swell"), st.integers(0, 1500)),
+    st.tuples(st.just("thin"), st.integers(1, 5)),
+    st.tuples(st.just("weigh"), st.integers(1, 5)),
 )
 
 
@@ -185,6 +187,15 @@ def test_the_adjacency_equals_the_edges_after_any_changes(steps: list, data: st.
             fresh += values
             add(adjacency, new)
             truth |= new
+            continue
+        if what in ("thin", "weigh"):
+            some = [e for e in truth if e[1] >= 1000][::values]
+            if what == "thin":
+                adjacency.remove(1, *columns(some))
+                truth = {e: weight for e, weight in truth.items() if e not in set(some)}
+            else:
+                adjacency.update(1, *columns(some), np.full(len(some), values / 256))
+                truth |= dict.fromkeys(some, values / 256)
             continue
         edges = sorted(set(values))
         if what == "add":
