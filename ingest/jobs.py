@@ -46,6 +46,8 @@ def ingest(
     if resume is not None:
         job = _resumable(memory, resume)
         entries = _entries_of(memory, job)
+        if job.state is JobState.FAILED:
+            memory.store.close_job(memory.space, job.id, JobState.OPEN)
     else:
         roots = absolute(paths)
         entries = expand(roots)
@@ -97,6 +99,7 @@ class _Run:
     meter: Meter
     items: dict[str, Item] = field(default_factory=dict)
     states: dict[str, ItemState] = field(default_factory=dict)  # of the items this run came to
+    cursor: int = 0  # of the item under way: its passages that are committed
     total: Report = field(default_factory=Report)
     stop: threading.Event = field(default_factory=threading.Event)
 
@@ -122,23 +125,23 @@ class _Run:
 
     def _item(self, entry: Entry, earlier: _Earlier) -> None:
         before = self.items.get(entry.key)
-        cursor = before.cursor if before is not None else 0
+        self.cursor = before.cursor if before is not None else 0
         written, share = 0, 0.0
         if before is not None and before.state in (ItemState.DONE, ItemState.SKIPPED):
             pass
         elif entry.skip:
-            self._put(entry, ItemState.SKIPPED, cursor, entry.skip)
+            self._put(entry, ItemState.SKIPPED, self.cursor, entry.skip)
         else:
             try:
-                written, share = self._read(entry, cursor, earlier)
+                written, share = self._read(entry, earlier)
             except InputError as error:
                 is_nothing = isinstance(error, NothingToRead) and not entry.named
                 why = f"{error.message}; {error.hint}" if error.hint else error.message
                 state = ItemState.SKIPPED if is_nothing else ItemState.FAILED
-                self._put(entry, state, cursor, why, error.position)
+                self._put(entry, state, self.cursor, why, error.position)
         self.meter.item(entry.key, entry.size_bytes, written, share)
 
-    def _read(self, entry: Entry, cursor: int, earlier: _Earlier) -> tuple[int, float]:
+    def _read(self, entry: Entry, earlier: _Earlier) -> tuple[int, float]:
         """Reads a source twice: first to see that all of it can be read and how much it is, then to write it.
 
         Reading costs little beside embedding, and a file with a fault in its last line writes nothing. Returns the
@@ -149,10 +152,11 @@ class _Run:
         state = _state_of(entry.file)
         source, drafts = entry.open()
         is_stored = self._stored_digest(source) == source.digest
-        if is_stored and cursor == 0 and earlier.finished(entry.key):
+        if is_stored and self.cursor == 0 and earlier.finished(entry.key):
             self._put(entry, ItemState.SKIPPED, 0, UNCHANGED)
             return 0, 0.0
-        count, start = sum(1 for _ in drafts), cursor if is_stored else 0
+        count = sum(1 for _ in drafts)
+        start = self.cursor = self.cursor if is_stored else 0
         report = self._write(entry, source, start, count)
         if _state_of(entry.file) != state:
             raise _changed(entry.file)
@@ -168,6 +172,7 @@ class _Run:
             raise _changed(entry.file)
 
         def batch_written(at: int) -> None:
+            self.cursor = at
             self.meter.batch(entry.key, entry.size_bytes, start, at, count)
             if self.stop.is_set():
                 raise self._stopped()

@@ -13,6 +13,7 @@ from graphmem.errors import InputError
 from graphmem.ingest import segment, times
 from graphmem.ingest.encoding import File, clean, digest, lines
 from graphmem.ingest.readers.base import Reading, json_fault, parse_json
+from graphmem.ingest.readers.repeats import without_repeats
 from graphmem.schema import PassageDraft, SourceDraft
 
 FIELDS = {
@@ -68,10 +69,9 @@ def rows(position: str, value: object, file: File, session: str | None = None) -
 def drafts(file: File, messages: Iterable[Row]) -> Iterator[PassageDraft]:
     """Passages of messages, long ones in pieces with refs REF, REF/2, REF/3 …"""
     empty = True
-    for row in messages:
-        for draft in _split(_draft(file, row)):
-            empty = False
-            yield draft
+    for draft in without_repeats(piece for row in messages for piece in _split(_draft(file, row))):
+        empty = False
+        yield draft
     if empty:
         raise file.nothing("holds no message with words in it")
 
@@ -84,7 +84,7 @@ def _line_rows(file: File) -> Iterator[Row]:
         if number == 1:
             _refuse_other_formats(file, text)
         try:
-            value = parse_json(text)
+            value = parse_json(text.rstrip("\r\n"))
         except ValueError as error:
             raise json_fault(file, error, line=number, hint=HINT) from error
         yield from rows(f"line {number}", value, file, session=_line_session(value, number))

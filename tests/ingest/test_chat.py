@@ -167,3 +167,20 @@ def test_json_of_another_shape_says_what_is_accepted(tmp_path: Path) -> None:
 
 def test_nesting_without_end_is_an_error(tmp_path: Path) -> None:
     assert "nested too deeply" in fault(written(tmp_path, "deep.json", "[" * 100_000)).message
+
+
+def test_the_same_ref_and_words_in_one_session_are_one_message(tmp_path: Path) -> None:
+    row = {"text": "I saw a kite.", "id": "m1", "session": "monday"}
+    changed = {**row, "text": "I saw two."}
+    assert len(drafts(written(tmp_path, "chat.jsonl", jsonl(row, {"text": "a"}, {"text": "a"}, row, changed)))) == 4
+
+
+def test_the_same_ref_and_words_in_another_session_are_another_message(tmp_path: Path) -> None:
+    rows = [{"text": "Thanks!", "id": 1, "session": day} for day in ("monday", "tuesday", "monday", "tuesday")]
+    assert [turn.ref for turn in drafts(written(tmp_path, "chat.jsonl", jsonl(*rows)))] == ["1", "1 (tuesday)"]
+
+
+def test_an_edited_long_message_keeps_the_pieces_that_changed(tmp_path: Path) -> None:
+    text = "Words of a message. " * 500
+    turns = drafts(written(tmp_path, "chat.jsonl", jsonl({"text": text, "id": 1}, {"text": text + "Edited.", "id": 1})))
+    assert [turn.ref for turn in turns] == ["1", "1/2", "1/3", "1/3"]
