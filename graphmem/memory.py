@@ -6,15 +6,12 @@ import time
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime, timezone
+from functools import cached_property
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from graphmem.answer import Generator as TextGenerator
-from graphmem.answer import respond
-from graphmem.construct import Constructor
 from graphmem.embed import Embedder, default_embedder
 from graphmem.errors import InputError, NotFound
-from graphmem.pipeline import Origin, Pipeline
 from graphmem.recall import BALANCED, Plan
 from graphmem.recall import recall as run_recall
 from graphmem.schema import (
@@ -33,6 +30,10 @@ from graphmem.schema import (
 )
 from graphmem.stores import open_store
 from graphmem.stores.base import Reader, Store
+
+if TYPE_CHECKING:
+    from graphmem.answer import Generator as TextGenerator
+    from graphmem.pipeline import Pipeline
 
 When = str | datetime | int | None
 
@@ -73,7 +74,14 @@ class Memory:
         self.embedder = embedder if embedder is not None else default_embedder()
         self.generator = generator
         self.space = store.space(space, create=not read_only)
-        self._pipeline = Pipeline(store, self.space, self.embedder, Constructor())
+
+    @cached_property
+    def _pipeline(self) -> Pipeline:
+        """Made by the first write: a process that only asks never loads the rules of construction (0.1 s)."""
+        from graphmem.construct import Constructor
+        from graphmem.pipeline import Pipeline
+
+        return Pipeline(self.store, self.space, self.embedder, Constructor())
 
     # -- in
 
@@ -95,6 +103,8 @@ class Memory:
         text in the same `source` is the same turn and changes nothing. Raises InputError for text that is blank and
         for a date that does not exist.
         """
+        from graphmem.pipeline import Origin
+
         clean, replaced = sound(text)
         at_us, tz_min = moment(at) if at is not None else (time.time_ns() // 1000, None)
         noted = {**(meta or {}), **({"replaced": replaced} if replaced else {})}
@@ -118,6 +128,8 @@ class Memory:
         outside id is a new revision that supersedes the old one. A source without a digest is live: drafts are
         appended. With a `job`, the item's cursor is committed with each batch; `start` resumes behind it.
         """
+        from graphmem.pipeline import Origin
+
         origin = Origin(job.id if job else None, item, cause="ingest" if job else "remember", durable=durable)
         if source.digest:
             return self._pipeline.ingest(source, drafts, origin, start=start, progress=progress)
@@ -157,6 +169,8 @@ class Memory:
         self, question: str, *, limit: int = 10, now: When = None, deadline_s: float | None = None
     ) -> Generator[str, None, Answer]:
         """Yields the answer's text as it comes and returns the Answer. Close it to stop early."""
+        from graphmem.answer import respond
+
         recalled = self.recall(question, limit=limit, now=now, deadline_s=deadline_s)
         answer = yield from respond(recalled, generator=self.generator, deadline_s=deadline_s)
         cited = [citation.note.id for citation in answer.citations if citation.note is not None]
