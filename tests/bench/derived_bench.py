@@ -36,28 +36,36 @@ def opened(path: Path) -> sqlite3.Connection:
     return db
 
 
-def timed(call: Callable[[], object]) -> float:
-    start = time.perf_counter()
+Times = list[tuple[float, float]]  # milliseconds of the clock, and of this thread's processor time
+
+
+def timed(call: Callable[[], object]) -> tuple[float, float]:
+    wall, own = time.perf_counter(), time.thread_time()
     call()
-    return (time.perf_counter() - start) * 1000
+    return (time.perf_counter() - wall) * 1000, (time.thread_time() - own) * 1000
 
 
-def written(db: sqlite3.Connection, call: Callable[[], object]) -> float:
-    """Milliseconds of the call alone, inside a transaction of its own."""
+def written(db: sqlite3.Connection, call: Callable[[], object]) -> tuple[float, float]:
+    """Times of the call alone, inside a transaction of its own."""
     db.execute("BEGIN IMMEDIATE")
     took = timed(call)
     db.execute("COMMIT")
     return took
 
 
-def say(n: int, what: str, times: list[float], unit: str = "ms") -> None:
-    p50, p95, most = np.percentile(times, [50, 95, 100])
-    print(f"{n:>9,}  {what:<44} p50 {p50:8.2f}  p95 {p95:8.2f}  max {most:8.2f} {unit}", flush=True)
+def say(n: int, what: str, times: Times) -> None:
+    wall, own = np.array(times).T
+    p50, p95, most = np.percentile(wall, [50, 95, 100])
+    print(
+        f"{n:>9,}  {what:<44} p50 {p50:7.2f} (cpu {np.median(own):6.2f})  p95 {p95:7.2f}  max {most:7.2f} ms",
+        flush=True,
+    )
 
 
-def rate(n: int, what: str, times_ms: list[float]) -> None:
-    a_second = n / sum(times_ms) * 1000
-    print(f"{n:>9,}  {what:<44} {a_second:10,.0f}/s   worst batch {max(times_ms):8.1f} ms", flush=True)
+def rate(n: int, what: str, times: Times) -> None:
+    wall, own = np.array(times).T
+    a_second, alone = n / wall.sum() * 1000, n / own.sum() * 1000
+    print(f"{n:>9,}  {what:<44} {a_second:9,.0f}/s (cpu {alone:9,.0f}/s)  worst batch {wall.max():7.1f} ms", flush=True)
 
 
 def text(n: int, folder: Path) -> None:
