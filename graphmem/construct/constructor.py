@@ -3,53 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
+from graphmem.construct.asking import Asker, Proposer
+from graphmem.construct.draft import Constructed, Draft
 from graphmem.construct.entities import Directory
-from graphmem.construct.mentions import Mentions, mentions_of
-from graphmem.construct.keys import grams, key_of, without_brackets
-from graphmem.construct.reading import MAX_READ_CHARS, Reading, read
 from graphmem.construct.facts import Cast, hyperedges_of
+from graphmem.construct.keys import grams, key_of, without_brackets
+from graphmem.construct.mentions import mentions_of
+from graphmem.construct.reading import MAX_READ_CHARS, Reading, read
 from graphmem.construct.rules import notes_of
 from graphmem.construct.tokens import tokens
 from graphmem.construct.types import type_of_title
-from graphmem.schema import (
-    Alias,
-    Edge,
-    EdgeType,
-    Entity,
-    Hyperedge,
-    Id,
-    Note,
-    Passage,
-    Refusal,
-    Source,
-    fold,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Constructed:
-    """What a batch of passages gives. Entities are those that were not known; order follows the text."""
-
-    notes: tuple[Note, ...] = ()
-    entities: tuple[Entity, ...] = ()
-    aliases: tuple[Alias, ...] = ()
-    hyperedges: tuple[Hyperedge, ...] = ()
-    edges: tuple[Edge, ...] = ()
-    refusals: tuple[Refusal, ...] = ()
-
-
-@dataclass(slots=True)
-class _Draft:
-    notes: list[Note] = field(default_factory=list)
-    hyperedges: list[Hyperedge] = field(default_factory=list)
-    edges: list[Edge] = field(default_factory=list)
-    refusals: list[Refusal] = field(default_factory=list)
+from graphmem.schema import Edge, EdgeType, Entity, Hyperedge, Id, Passage, Source, fold
 
 
 class Constructor:
-    """Builds by rules. Holds no state: the same input gives the same output; safe between threads."""
+    """Builds by rules; a proposer may add to them. Holds no state of its own: the same input (and the same answers)
+    gives the same output; as safe between threads as its proposer."""
+
+    def __init__(self, proposer: Proposer | None = None, *, proposer_deadline_s: float = 30.0) -> None:
+        """`proposer_deadline_s`: a proposer slower than this for one passage is not asked again in the batch."""
+        self._proposer = proposer
+        self._deadline_s = proposer_deadline_s
 
     def names(self, source: Source, passages: Sequence[Passage]) -> set[str]:
         """The folded names worth looking up in the store before `build`."""
@@ -75,7 +50,8 @@ class Constructor:
         before: Mapping[Id | None, Passage],
     ) -> Constructed:
         """Notes depend on a passage and the one before it in its section alone; entities on what is `known` too."""
-        directory, draft, last = Directory(key, known), _Draft(), dict(before)
+        directory, draft, last = Directory(key, known), Draft(), dict(before)
+        asker = Asker(self._proposer, self._deadline_s) if self._proposer is not None else None
         readings = [read(passage) for passage in passages]
         speakers = _speakers(readings, directory)
         titles = _title_entities(source, passages, directory, draft)
@@ -86,15 +62,21 @@ class Constructor:
             speaker = speakers.get(passage.speaker or "")
             mentions = mentions_of(reading, directory, titles)
             hyperedges = hyperedges_of(key, reading, Cast(directory, mentions.resolved, speaker, titles))
-            _join(draft, reading, notes, hyperedges, mentions, speaker)
-        return Constructed(
-            tuple(draft.notes),
-            tuple(directory.made.values()),
-            tuple(directory.aliases.values()),
-            tuple(draft.hyperedges),
-            tuple(draft.edges),
-            tuple(draft.refusals),
-        )
+            placed = list(mentions.placed)
+            entities = list(mentions.all)
+            if asker is not None:
+                added = asker.ask(key, passage, notes, directory)
+                notes, hyperedges = [*notes, *added.notes], _distinct([*hyperedges, *added.hyperedges])
+                placed += [(start, end, entity) for entity, start, end in added.entities]
+                entities += [entity for entity, _, _ in added.entities]
+                draft.edges.extend(link.edge() for link in added.links)
+                draft.refusals.extend(added.refusals)
+            draft.join(passage.id, speaker, entities, placed, notes, hyperedges)
+        return draft.constructed(directory)
+
+
+def _distinct(hyperedges: Sequence[Hyperedge]) -> list[Hyperedge]:
+    return list({hyperedge.id: hyperedge for hyperedge in reversed(hyperedges)}.values())[::-1]
 
 
 def _spellings(name: str) -> tuple[str, str]:
@@ -118,7 +100,7 @@ def _speakers(readings: Sequence[Reading], directory: Directory) -> dict[str, Id
     return found
 
 
-def _title_entities(source: Source, passages: Sequence[Passage], directory: Directory, draft: _Draft) -> tuple[Id, ...]:
+def _title_entities(source: Source, passages: Sequence[Passage], directory: Directory, draft: Draft) -> tuple[Id, ...]:
     found: list[Id] = []
     for title in _titles(source, passages):
         type = type_of_title(title, passages[0].text if passages and passages[0].ordinal == 0 else "")
@@ -126,31 +108,3 @@ def _title_entities(source: Source, passages: Sequence[Passage], directory: Dire
     distinct = tuple(dict.fromkeys(found))
     draft.edges.extend(Edge(source.id, EdgeType.TITLE, entity) for entity in distinct)
     return distinct
-
-
-def _join(
-    draft: _Draft,
-    reading: Reading,
-    notes: Sequence[Note],
-    hyperedges: Sequence[Hyperedge],
-    mentions: Mentions,
-    speaker: Id | None,
-) -> None:
-    """The edges that hold a passage's notes, mentions and hyperedges together."""
-    passage, edges = reading.passage, draft.edges
-    if speaker is not None:
-        edges.append(Edge(passage.id, EdgeType.SPEAKER, speaker))
-    edges.extend(Edge(passage.id, EdgeType.MENTIONS, entity) for entity in mentions.all)
-    for note in notes:
-        span = note.spans[0]
-        edges.append(Edge(note.id, EdgeType.FROM, passage.id, start=span.start, end=span.end))
-        about = dict.fromkeys(
-            entity for start, end, entity in mentions.placed if span.start <= start and end <= span.end
-        )
-        edges.extend(Edge(note.id, EdgeType.ABOUT, entity) for entity in about)
-    for hyperedge in hyperedges:
-        edges.extend(Edge(hyperedge.id, member.role, member.node) for member in hyperedge.members)
-        span = hyperedge.spans[0]
-        edges.append(Edge(hyperedge.id, EdgeType.FROM, passage.id, start=span.start, end=span.end))
-    draft.notes.extend(notes)
-    draft.hyperedges.extend(hyperedges)

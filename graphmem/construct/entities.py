@@ -100,6 +100,20 @@ class Directory:
         found = (self.itself(base, type, passage),)
         return found if base == title.strip() else (*found, self.itself(title, type, passage))
 
+    def mark(self) -> tuple[int, int, int]:
+        """Where the directory stands, for `back_to`."""
+        return len(self.made), len(self.aliases), len(self._seen)
+
+    def back_to(self, mark: tuple[int, int, int]) -> None:
+        """Forgets what was made since the mark: a refused proposal leaves nothing behind."""
+        made, aliases, seen = mark
+        while len(self.made) > made:
+            self.made.popitem()
+        while len(self.aliases) > aliases:
+            self.aliases.popitem()
+        while len(self._seen) > seen:
+            self._seen.popitem()
+
     def thing(self, words: str) -> Id:
         """A common noun phrase; the same everywhere, whoever says it."""
         return self._common(words, "thing")

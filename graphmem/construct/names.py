@@ -7,7 +7,6 @@ speaks for it (a name follows or a possessive, or it stands capitalised within a
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -67,13 +66,24 @@ def _runs(text: str, words: Sequence[Token]) -> Iterator[tuple[int, int]]:
         last, ahead = at, at + 1
         while ahead < count and ahead - at < MAX_NAME_WORDS and _joins(text, words[ahead - 1], words[ahead]):
             word = words[ahead]
-            if word.is_capital or (word.text.isdigit() and last == ahead - 1 and words[last].lower not in _DATES):
+            if (
+                word.is_capital
+                or (word.text == "I" and _is_numeral(text, words, ahead))
+                or (word.text.isdigit() and last == ahead - 1 and words[last].lower not in _DATES)
+            ):
                 last = ahead
             elif word.text not in _JOINS or ahead - last > 2:
                 break
             ahead += 1
         yield at, last
         at = last + 1
+
+
+def _is_numeral(text: str, words: Sequence[Token], at: int) -> bool:
+    """ "Karl I of Lund", "Karl I (1900": a first of his name, not the one who speaks."""
+    if at + 1 < len(words) and words[at + 1].text == "of":
+        return True
+    return text[words[at].end : words[at].end + 2].lstrip()[:1] in (",", "(", ".", ")", "")
 
 
 def _joins(text: str, before: Token, after: Token) -> bool:
@@ -93,9 +103,13 @@ def _trimmed(words: Sequence[Token], first: int, last: int, lower: set[str]) -> 
     while first <= last:
         word = words[first]
         common = word.lower in _COMMON
-        if word.lower in _DATES or word.text.isdigit() or (common and (word.opens or first == last)):
-            first += 1
-        elif (word.opens and word.lower in lower and first < last) or (not word.is_capital and word.lower in _JOINS):
+        if (
+            word.lower in _DATES
+            or word.text.isdigit()
+            or (common and (word.opens or first == last))
+            or (word.opens and word.lower in lower and first < last)
+            or (not word.is_capital and word.lower in _JOINS)
+        ):
             first += 1
         else:
             break

@@ -271,9 +271,13 @@ def _object(ground: Ground, at: int, last: int, *, needs_article: bool = False) 
             determined = True
         elif determined and (word in _MODIFIERS or word.endswith(NATION)):
             pass
-        elif word in _NOT_OBJECTS or word in _DETERMINERS or word.endswith("ly") or not word[0].isalpha():
-            break
-        elif run and base_of(word) is not None and not _is_noun_too(word):
+        elif (
+            word in _NOT_OBJECTS
+            or word in _DETERMINERS
+            or word.endswith("ly")
+            or not word[0].isalpha()
+            or (run and base_of(word) is not None and not _is_noun_too(word))
+        ):
             break
         else:
             run.append(word.removesuffix("'s"))
@@ -300,7 +304,7 @@ def _modifies(ground: Ground, index: int, last: int) -> bool:
 
 def _is_noun_too(word: str) -> bool:
     """Many nouns are verbs as well ("a dance class", "the film"); a past or -ing form after a noun begins a clause."""
-    return not word.endswith(("ed", "ing")) and base_of(word) == word or word.endswith("s")
+    return (not word.endswith(("ed", "ing")) and base_of(word) == word) or word.endswith("s")
 
 
 def _prepositions(ground: Ground, verb: _Verb, at: int, last: int, parties: list[Party]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from graphmem.analysis import STOP_WORDS
 from graphmem.construct.names import MAX_NAME_WORDS, NameSpan
@@ -30,7 +31,7 @@ _RUN_ON = 12
 def works(text: str, words: Sequence[Token], names: Sequence[NameSpan]) -> list[tuple[int, int, str]]:
     """(start, end, words), from left to right, at most MAX_WORKS: quoted titles; runs that begin with a capitalised
     stop word within a sentence, stand before a year in brackets or behind "film"; names with a rank behind a comma."""
-    found = [*_quoted(text), *_ranked(text, words, names)]
+    found = [*_quoted(text), *_ranked(text, words, names), *_of_a_year(words, names)]
     ends = [(start, end) for start, end, _ in found]
     for first, last in _titles(text, words):
         start, end = words[first].start, words[last].end
@@ -53,13 +54,21 @@ def _quoted(text: str) -> Iterator[tuple[int, int, str]]:
 
 def _ranked(text: str, words: Sequence[Token], names: Sequence[NameSpan]) -> Iterator[tuple[int, int, str]]:
     """ "Ada Berg, 3rd Countess of Lund", "Karl II, Duke of Lund": the name with its rank is the usual title."""
-    for before, after in zip(names, names[1:], strict=False):
+    for before, after in pairwise(names):
         between = after.first - before.last
         gap = text[before.end : words[before.last + 1].start]
         ranked = between == 1 and words[after.first].lower in ROLES and after.last > after.first
         numbered = between == 2 and _ORDINAL.match(words[after.first - 1].text) is not None
         if gap == ", " and (ranked or numbered):
             yield before.start, after.end, text[before.start : after.end]
+
+
+def _of_a_year(words: Sequence[Token], names: Sequence[NameSpan]) -> Iterator[tuple[int, int, str]]:
+    """ "the 2022 Harbour Games": behind an article the year is part of the name."""
+    for name in names:
+        at = name.first - 1
+        if at > 0 and words[at - 1].lower == "the" and words[at].text.isdigit() and len(words[at].text) == 4:
+            yield words[at].start, name.end, f"{words[at].text} {name.text}"
 
 
 def _titles(text: str, words: Sequence[Token]) -> Iterator[tuple[int, int]]:

@@ -1,0 +1,234 @@
+"""Proposals held against their passage: what it bears out becomes notes, entities, hyperedges and links."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphmem.construct.entities import Directory
+from graphmem.construct.keys import key_of
+from graphmem.construct.keywords import TAGS
+from graphmem.construct.proposals import MAX_REFUSALS, Proposal, Unfit, number, refusal, several, words
+from graphmem.construct.times import find_times, spoken
+from graphmem.schema import (
+    LINK_KINDS,
+    ROLES,
+    EdgeType,
+    Hyperedge,
+    Id,
+    Link,
+    Member,
+    Note,
+    NoteKind,
+    Passage,
+    Refusal,
+    Span,
+    fold,
+    hyperedge_id,
+    note_id,
+    q8,
+)
+
+MADE_BY = "proposer"
+MAX_NOTE_CHARS = 600
+MAX_MEMBERS = 8
+#: Kinds a note from text may have; observations, summaries, scenes and personas come from notes.
+NOTE_KINDS = (NoteKind.FACT, NoteKind.EXPERIENCE, NoteKind.BELIEF, NoteKind.STRATEGY)
+ENTITY_TYPES = ("person", "place", "organisation", "work", "thing")
+_ROLES = {role.name.lower(): role for role in ROLES}
+_LINKS = {kind.name.lower(): kind for kind in LINK_KINDS}
+#: Words a note may add to those of its passage: it says the same in plain words, it does not tell more.
+MAX_NEW_WORDS = 0.5
+
+
+@dataclass(slots=True)
+class Accepted:
+    """What was borne out, in the order of the proposals, and what was refused."""
+
+    notes: list[Note] = field(default_factory=list)
+    entities: list[tuple[Id, int, int]] = field(default_factory=list)  # entity, and where its name stands
+    hyperedges: list[Hyperedge] = field(default_factory=list)
+    links: list[Link] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
+
+
+def validate(
+    key: bytes, passage: Passage, proposals: Sequence[Proposal], directory: Directory, notes: Sequence[Note]
+) -> Accepted:
+    """`notes`: those the rules made of the passage; a proposal of the same note is a duplicate and refused."""
+    court = _Court(key, passage, directory, {note.id for note in notes}, [*notes])
+    accepted = Accepted()
+    for proposal in proposals:
+        mark = directory.mark()
+        try:
+            court.judge(proposal, accepted)
+        except Unfit as unfit:
+            directory.back_to(mark)
+            if len(accepted.refusals) < MAX_REFUSALS:
+                accepted.refusals.append(refusal(passage.id, f"{proposal.kind}: {unfit}", proposal.text()))
+    return accepted
+
+
+@dataclass(slots=True)
+class _Court:
+    key: bytes
+    passage: Passage
+    directory: Directory
+    seen: set[Id]
+    notes: list[Note]
+
+    def judge(self, proposal: Proposal, accepted: Accepted) -> None:
+        fields = proposal.fields
+        if proposal.kind == "note":
+            note = self._note(fields)
+            self._once(note.id)
+            self.notes.append(note)
+            accepted.notes.append(note)
+        elif proposal.kind == "entity":
+            accepted.entities.append(self._entity(fields))
+        elif proposal.kind == "hyperedge":
+            hyperedge = self._hyperedge(fields)
+            self._once(hyperedge.id)
+            accepted.hyperedges.append(hyperedge)
+        else:
+            accepted.links.append(self._link(fields))
+
+    def _once(self, id: Id) -> None:
+        if id in self.seen:
+            raise Unfit("is there already")
+        self.seen.add(id)
+
+    def _note(self, fields: Mapping[str, Any]) -> Note:
+        span = self._span(fields)
+        text = " ".join(words(fields, "text", MAX_NOTE_CHARS, required=False).split()) or " ".join(span.quote.split())
+        self._tells_no_more(text)
+        kind = words(fields, "kind", 20, required=False) or "fact"
+        if kind not in {allowed.value for allowed in NOTE_KINDS}:
+            raise Unfit(f"kind {kind!r} is not one of {', '.join(NOTE_KINDS)}")
+        confidence = number(fields, "confidence", 1.0)
+        tags = several(fields, "tags", len(TAGS), 20)
+        if not set(tags) <= set(TAGS):
+            raise Unfit(f"tag {sorted(set(tags) - set(TAGS))[0]!r} is not in the closed set")
+        times = find_times(span.quote, self.passage.at_us, self.passage.tz_min)
+        valid = next((time.interval_us for time in times if time.interval_us is not None), None)
+        return Note(
+            id=note_id(self.key, kind, [(span.passage, span.start, span.end)]),
+            kind=NoteKind(kind),
+            text=text,
+            spans=(span,),
+            keywords=tuple(word for word in several(fields, "keywords", 8, 40) if self._occurs(word)),
+            tags=tags,
+            confidence_q8=q8(confidence),
+            valid_from_us=valid[0] if valid else None,
+            valid_to_us=valid[1] if valid else None,
+            made_by=MADE_BY,
+        )
+
+    def _span(self, fields: Mapping[str, Any], name: str = "quote") -> Span:
+        quote = words(fields, name, MAX_NOTE_CHARS)
+        start = self.passage.text.find(quote)
+        if start < 0:
+            raise Unfit(f"{name} is not in the passage, word for word")
+        return Span(self.passage.id, start, start + len(quote), quote)
+
+    def _tells_no_more(self, text: str) -> None:
+        """Half of a note's content words and all its digits must stand in the passage or in who said it."""
+        known = set(fold(f"{self.passage.text} {self.passage.speaker or ''}").replace(".", " ").split())
+        known |= {word.strip(".,;:!?\"'()") for word in known}
+        said = [word.strip(".,;:!?\"'()") for word in fold(text).split()]
+        long = [word for word in said if len(word) > 3]
+        new = [word for word in long if word not in known]
+        if any(char.isdigit() for word in said if word not in known for char in word):
+            raise Unfit("text holds a number that is not in the passage")
+        if len(new) > MAX_NEW_WORDS * max(1, len(long)):
+            raise Unfit("text tells more than the passage")
+
+    def _occurs(self, name: str) -> bool:
+        return fold(name) in fold(self.passage.text)
+
+    def _named(self, name: str) -> tuple[Id, int, int]:
+        """The entity that a name in the passage stands for; the speaker's own name and "I" are the speaker's."""
+        speaker = self.passage.speaker
+        if speaker and (name in ("I", "me", "we") or fold(name) == fold(speaker)):
+            return self.directory.person(speaker, self.passage.id), 0, 0
+        start = self.passage.text.find(name)
+        if start < 0:
+            raise Unfit(f"name {name[:60]!r} is not in the passage")
+        if not key_of(name):
+            raise Unfit("name has no letters")
+        proper = any(char.isupper() for char in name)
+        entity = self.directory.named(name, "thing", self.passage.id) if proper else self.directory.thing(fold(name))
+        return entity, start, start + len(name)
+
+    def _entity(self, fields: Mapping[str, Any]) -> tuple[Id, int, int]:
+        name = words(fields, "name", 100)
+        type = words(fields, "type", 20, required=False) or "thing"
+        if type not in ENTITY_TYPES:
+            raise Unfit(f"type {type!r} is not one of {', '.join(ENTITY_TYPES)}")
+        start = self.passage.text.find(name)
+        if start < 0 or not key_of(name):
+            raise Unfit(f"name {name[:60]!r} is not in the passage")
+        return self.directory.named(name, type, self.passage.id), start, start + len(name)
+
+    def _hyperedge(self, fields: Mapping[str, Any]) -> Hyperedge:
+        span = self._span(fields)
+        predicate = " ".join(words(fields, "predicate", 40).casefold().split())
+        rows = fields.get("members")
+        if not isinstance(rows, list) or not 1 <= len(rows) <= MAX_MEMBERS:
+            raise Unfit(f"members is not a list of 1 to {MAX_MEMBERS}")
+        members = [self._member(row) for row in rows]
+        valid = None
+        said = words(fields, "time", 60, required=False)
+        if said:
+            valid, date = self._time(said)
+            members.append(Member(EdgeType.TIME, date))
+        distinct = tuple(dict.fromkeys(members))
+        if len({member.node for member in distinct}) < 2:
+            raise Unfit("fewer than two members")
+        pairs = [(member.role.name, member.node) for member in distinct]
+        return Hyperedge(
+            id=hyperedge_id(self.key, predicate, pairs, [(span.passage, span.start, span.end)]),
+            predicate=predicate,
+            members=distinct,
+            spans=(span,),
+            confidence_q8=q8(number(fields, "confidence", 1.0)),
+            valid_from_us=valid[0] if valid else None,
+            valid_to_us=valid[1] if valid else None,
+            made_by=MADE_BY,
+        )
+
+    def _member(self, row: object) -> Member:
+        if not isinstance(row, dict) or set(row) != {"role", "name"}:
+            raise Unfit("a member is not {role, name}")
+        role = words(row, "role", 20).casefold()
+        if role not in _ROLES or role == "time":
+            raise Unfit(f"role {role!r} is not one of {', '.join(name for name in _ROLES if name != 'time')}")
+        return Member(_ROLES[role], self._named(words(row, "name", 100))[0])
+
+    def _time(self, said: str) -> tuple[tuple[int, int], Id]:
+        if said not in self.passage.text:
+            raise Unfit("time is not in the passage, word for word")
+        times = find_times(said, self.passage.at_us, self.passage.tz_min)
+        if len(times) != 1 or times[0].interval_us is None:
+            raise Unfit(f"time {said!r} cannot be resolved")
+        interval = times[0].interval_us
+        date = spoken(interval, times[0].granularity, tz_min=self.passage.tz_min)
+        return interval, self.directory.date(date or said)
+
+    def _link(self, fields: Mapping[str, Any]) -> Link:
+        kind = words(fields, "kind", 20).casefold()
+        if kind not in _LINKS:
+            raise Unfit(f"kind {kind!r} is not one of {', '.join(_LINKS)}")
+        ends = [self._note_of(self._span(fields, name)) for name in ("from", "to")]
+        if ends[0] == ends[1]:
+            raise Unfit("a link joins two notes")
+        reason = words(fields, "reason", 200)
+        return Link(ends[0], _LINKS[kind], ends[1], q8(number(fields, "weight", 0.5)), reason)
+
+    def _note_of(self, span: Span) -> Id:
+        for note in self.notes:
+            held = note.spans[0]
+            if held.start <= span.start and span.end <= held.end:
+                return note.id
+        raise Unfit("no note of this passage holds the quote of a link's end")
