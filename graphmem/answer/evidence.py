@@ -6,10 +6,15 @@ import re
 from dataclasses import dataclass
 
 from graphmem.answer.question import Question, plain, stems
+from graphmem.construct.calendar import MONTHS, WEEKDAYS
 from graphmem.schema import Passage, Recall, fold
 
 MAX_EVIDENCE = 4  # more passages bring more spans to choose from, and a worse choice
-MIN_SUPPORT = 0.3
+#: Recall.support from which evidence touches the question. On LoCoMo's development half .4 turns away 7 of 10 questions
+#: that belong to another conversation, and 4 of 100 that can be answered.
+MIN_SUPPORT = 0.4
+NAME_PREFIX = 5  # letters by which "European" finds "Europe"
+CALENDAR = frozenset((*MONTHS, *WEEKDAYS))
 _NAME = re.compile(r"(?<=[\w,;:] )[A-Z][^\W\d_]+")
 
 
@@ -49,14 +54,15 @@ def evidence_for(recall: Recall, question: Question) -> tuple[Evidence, ...]:
 
 def all_named(recall: Recall, question: Question) -> bool:
     """Whether at least one of the names in the question stands in the evidence; True when it has none."""
-    names = {plain(name) for name in _NAME.findall(question.text)}
+    names = {name[:NAME_PREFIX] for found in _NAME.findall(question.text) if (name := plain(found)) not in CALENDAR}
     if not names:
         return True
     for ranked in recall.passages:
         passage = ranked.passage
         told = f"{passage.speaker or ''} {passage.meta.get('title', '')} {passage.text}".casefold()
-        names = {name for name in names if name not in told}
-    return not names
+        if any(name in told for name in names):
+            return True
+    return False
 
 
 def covered(question: Question, text: str) -> float:

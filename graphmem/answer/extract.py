@@ -14,9 +14,6 @@ from graphmem.construct.sentences import raw_sentences
 from graphmem.construct.times import TimeExpression, find_times, spoken
 from graphmem.schema import Citation, Passage, Recall
 
-#: A question for several things gets the best span of up to so many passages, if it scores so near the best one.
-MAX_PARTS = 3
-PART_MARGIN = 2.0
 #: Of a passage, this much is looked at, around its recalled notes.
 MAX_CHARS = 4_000
 DATED = 3  # evidence that is searched for a time
@@ -36,7 +33,6 @@ class Part:
     passage: Passage
     start: int
     end: int
-    score: float = 0.0
 
 
 def extract(recall: Recall) -> Extract | None:
@@ -45,29 +41,25 @@ def extract(recall: Recall) -> Extract | None:
     evidence = evidence_for(recall, question)
     if not evidence:
         return None
-    parts = answered(question, evidence)
-    return Extract(
-        ", ".join(f"{part.text} [{marker}]" for marker, part in enumerate(parts, 1)),
-        tuple(cite(recall, marker, part.passage, part.start, part.end) for marker, part in enumerate(parts, 1)),
-    )
+    part = answered(question, evidence)
+    return Extract(f"{part.text} [1]", (cite(recall, 1, part.passage, part.start, part.end),))
 
 
-def answered(question: Question, evidence: Sequence[Evidence]) -> list[Part]:
-    """At least one part: when nothing is better, the first sentence of the best evidence."""
-    if question.asks is Asks.WHEN and (dated := when(question, evidence)):
-        return [dated]
-    if question.asks is Asks.HOW_LONG and (lasted := how_long(question, evidence)):
-        return [lasted]
-    parts = best_spans(question, evidence)
-    if not parts:
+def answered(question: Question, evidence: Sequence[Evidence]) -> Part:
+    """The best sentence when nothing is better, and when yes or no is asked for: which of the two it means is not for
+    rules to tell. Joining the best spans of several passages where several things are asked for brought nothing."""
+    found: Part | None = None
+    if question.asks is Asks.WHEN:
+        found = when(question, evidence)
+    elif question.asks is Asks.HOW_LONG:
+        found = how_long(question, evidence)
+    if found is None and question.asks is not Asks.POLAR:
+        found = best_span(question, evidence)
+    if found is None:
         passage = evidence[0].passage
         start, end = best_sentence(question, passage)
-        return [Part(passage.text[start:end], passage, start, end)]
-    if not question.many:
-        return parts[:1]
-    chosen = [part for part in parts if part.score >= parts[0].score - PART_MARGIN]
-    different = {part.text.casefold(): part for part in reversed(chosen)}
-    return list(reversed(different.values()))[:MAX_PARTS]
+        found = Part(passage.text[start:end], passage, start, end)
+    return found
 
 
 def when(question: Question, evidence: Sequence[Evidence]) -> Part | None:
@@ -110,16 +102,34 @@ def nearest(question: Question, passage: Passage, found: Sequence[TimeExpression
     return max(found, key=lambda time: (shared(time), -time.start))
 
 
-def best_spans(question: Question, evidence: Sequence[Evidence]) -> list[Part]:
-    """The best span of each passage, best first."""
-    best = []
+def best_span(question: Question, evidence: Sequence[Evidence]) -> Part | None:
+    """The span that scores best in all of the evidence; the first of equals. None where there are no words."""
+    best: tuple[float, Passage, int, int] | None = None
     for one in evidence:
-        text = one.passage.text
-        spans = list(scored(question, one))
-        if spans:
-            score, start, end = max(spans, key=lambda span: (span[0], -span[1]))
-            best.append(Part(text[start:end], one.passage, *sentence_at(one.passage, start), score))
-    return sorted(best, key=lambda part: -part.score)
+        for score, start, end in scored(question, one):
+            if best is None or score > best[0]:
+                best = score, one.passage, start, end
+    if best is None:
+        return None
+    _, passage, start, end = best
+    return Part(whole(passage.text, start, end), passage, *sentence_at(passage, start))
+
+
+_PAIRS = {'"': '"', "\u201c": "\u201d", "(": ")", "[": "]"}
+
+
+def whole(text: str, start: int, end: int) -> str:
+    """The span with the quotes and brackets that belong to it, and none that have lost their other half."""
+    if start and text[start - 1] in _PAIRS and text[end : end + 1] == _PAIRS[text[start - 1]]:
+        return text[start - 1 : end + 1]
+    span = text[start:end]
+    for opening, closing in _PAIRS.items():
+        opened = span.count(opening) % 2 if opening == closing else span.count(opening) > span.count(closing)
+        if opened and text[end : end + 1] == closing:
+            return text[start : end + 1]
+        if opened or span.count(closing) > span.count(opening):
+            span = span.replace(opening, "").replace(closing, "")
+    return span
 
 
 def scored(question: Question, one: Evidence) -> Iterator[tuple[float, int, int]]:

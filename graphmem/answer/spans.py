@@ -21,7 +21,7 @@ _NUMBERS = frozenset(
     "eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred thousand million once twice both "
     "dozen half several couple few".split()
 )
-_BREAK = re.compile(r"[^\w\s'\u2019.&-]|[.](?=\s|$)|\s[-\u2013\u2014]+\s")
+_BREAK = re.compile(r"[^\w\s'\u2019.&-]|(?<!\b[A-Z])[.](?=\s|$)|\s[-\u2013\u2014]+\s")
 CAPTION = re.compile(r"\[[^\]]*:[^\]]*\]?\Z")
 
 
@@ -49,7 +49,6 @@ def words_of(sentence: str) -> list[Word]:
     end = 0
     for match in WORD.finditer(sentence):
         bare = plain(match.group())
-        between = sentence[end : match.start()]
         found.append(
             Word(
                 match.start(),
@@ -57,7 +56,7 @@ def words_of(sentence: str) -> list[Word]:
                 bare,
                 stem(bare),
                 bare in STOP_WORDS,
-                bool(found) and bool(_BREAK.search(between)),
+                bool(found) and bool(_BREAK.search(sentence, end, match.start())),
                 match.group()[0].isupper(),
             )
         )
