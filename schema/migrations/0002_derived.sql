@@ -48,6 +48,8 @@ CREATE TABLE vector_code(
   PRIMARY KEY(space, kind, block)
 ) STRICT;
 
+CREATE INDEX vector_stamp ON vector_code(space, kind, block, stamp);
+
 -- Sign bits of a passage's token vectors, for late interaction.
 CREATE TABLE token_code(
   node INTEGER PRIMARY KEY,

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import ClassVar
 
 import numpy as np
 
-from graphmem.stores.sqlite.scan import Codes, Floats, Numbers, Words, columns
+from graphmem.stores.sqlite.scan import Floats, Numbers, Words
 
 
 @dataclass(slots=True)
@@ -31,15 +32,18 @@ class Segment:
     before: Segment | None = None
 
     @classmethod
-    def of(
-        cls, place: int, stamps: tuple[int, ...], parts: Sequence[tuple[Numbers, Codes]], before: Segment | None
-    ) -> Segment:
-        starts = (0, *np.cumsum([len(numbers) for numbers, _ in parts]).tolist())
-        numbers = np.concatenate([numbers for numbers, _ in parts])
-        words = columns(np.concatenate([codes for _, codes in parts]))
-        return cls(
-            place, stamps, starts, numbers, words, before=before if before and before.vectors is not None else None
-        )
+    def of(cls, place: int, blocks: Mapping[int, tuple[Numbers, Words]], before: Segment | None) -> Segment:
+        """Blocks by their stamps, in order."""
+        starts = (0, *np.cumsum([len(numbers) for numbers, _ in blocks.values()]).tolist())
+        numbers = np.concatenate([numbers for numbers, _ in blocks.values()])
+        words = np.concatenate([words for _, words in blocks.values()], axis=1)
+        keep = before if before and before.vectors is not None else None
+        return cls(place, tuple(blocks), starts, numbers, words, before=keep)
+
+    def blocks(self) -> dict[int, tuple[Numbers, Words]]:
+        """Its blocks by their stamps."""
+        cuts = zip(self.stamps, pairwise(self.starts), strict=True)
+        return {stamp: (self.numbers[a:b], self.words[:, a:b]) for stamp, (a, b) in cuts}
 
     @property
     def count(self) -> int:

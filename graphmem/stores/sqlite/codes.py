@@ -28,6 +28,7 @@ from graphmem.stores.sqlite.scan import (
     at_unit_length,
     best,
     bit_scores,
+    columns,
     cosines,
     distances,
     encode,
@@ -54,7 +55,10 @@ ALL_VECTORS = "SELECT node, kind, body FROM vector WHERE node BETWEEN ? AND ? OR
 LAST_BLOCK = "SELECT block, held FROM vector_code WHERE space = ? AND kind = ? ORDER BY block DESC LIMIT 1"
 BLOCK_BODY = "SELECT held, body FROM vector_code WHERE space = ? AND kind = ? AND block = ?"
 BLOCKS = "SELECT block, stamp, held, low, high FROM vector_code WHERE space = ? AND kind = ? ORDER BY block"
-BODIES = "SELECT held, body FROM vector_code WHERE space = ? AND kind = ? AND block BETWEEN ? AND ? ORDER BY block"
+STAMPS = "SELECT block, stamp FROM vector_code WHERE space = ? AND kind = ? ORDER BY block"
+BODIES = (
+    "SELECT block, held, body FROM vector_code WHERE space = ? AND kind = ? AND block BETWEEN ? AND ? ORDER BY block"
+)
 PUT_BLOCK = """INSERT INTO vector_code VALUES(?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(space, kind, block)
   DO UPDATE SET stamp = excluded.stamp, held = excluded.held, low = excluded.low, high = excluded.high,
   body = excluded.body"""
@@ -226,25 +230,27 @@ class Codes:
         known = self.cache.get(space, kind)
         if known is not None and seq is not None and known.seq == seq:
             return known
-        blocks = [row[:3] for row in self.db.execute(BLOCKS, (space, kind))]
-        groups: dict[int, list[tuple[int, int, int]]] = {}
-        for row in blocks:
-            groups.setdefault(row[0] // CodeCache.BLOCKS_A_SEGMENT, []).append(row)
+        groups: dict[int, dict[int, int]] = {}
+        for block, stamp in self.db.execute(STAMPS, (space, kind)):
+            groups.setdefault(block // CodeCache.BLOCKS_A_SEGMENT, {})[stamp] = block
         have = {segment.place: segment for segment in known.segments} if known else {}
         segments = []
-        for place, rows in groups.items():
-            old = have.get(place)
-            if old is None or old.stamps != tuple(row[1] for row in rows):
-                old = self._segment(space, kind, place, rows, old)
-            segments.append(old)
+        for place, blocks in groups.items():
+            segment = have.get(place)
+            if segment is None or segment.stamps != tuple(blocks):
+                segment = self._segment(space, kind, place, blocks, segment)
+            segments.append(segment)
         return self.cache.put(space, kind, View(seq, tuple(segments), known.asked if known else 0))
 
-    def _segment(
-        self, space: int, kind: int, place: int, rows: list[tuple[int, int, int]], before: Segment | None
-    ) -> Segment:
-        read = self.db.execute(BODIES, (space, kind, rows[0][0], rows[-1][0])).fetchall()
-        parts = [_unpack(held, body) for held, body in read]
-        return Segment.of(place, tuple(row[1] for row in rows), parts, before)
+    def _segment(self, space: int, kind: int, place: int, blocks: dict[int, int], before: Segment | None) -> Segment:
+        """The segment of these blocks, given by stamp in their order; only those that changed are read."""
+        parts = before.blocks() if before else {}
+        changed = {block: stamp for stamp, block in blocks.items() if stamp not in parts}
+        for block, held, body in self.db.execute(BODIES, (space, kind, min(changed), max(changed))) if changed else ():
+            if block in changed:
+                numbers, codes = _unpack(held, body)
+                parts[changed[block]] = (numbers, columns(codes))
+        return Segment.of(place, {stamp: parts[stamp] for stamp in blocks}, before)
 
     def cosine(self, space: int, query: Floats, numbers: Numbers) -> Floats:
         """Aligned with the numbers; NaN where a node has no vector."""
