@@ -32,7 +32,7 @@ Entries = npt.NDArray[Any]
 Keys = npt.NDArray[np.uint64]
 OWNER, KIND = np.uint64(41), np.uint64(0x1FF)  # a key's parts: owner << 41 | to << 9 | type << 1 | direction
 
-READ = "SELECT node, sealed, body FROM adjacency WHERE node IN (SELECT value FROM json_each(?))"
+READ = "SELECT node, sealed, body FROM json_each(?) asked CROSS JOIN adjacency ON node = asked.value"
 READ_SPACE = "SELECT node, sealed, body FROM adjacency WHERE node BETWEEN ? AND ?"
 WRITE = """INSERT INTO adjacency VALUES(?, ?, ?)
   ON CONFLICT(node) DO UPDATE SET sealed = excluded.sealed, body = excluded.body"""
