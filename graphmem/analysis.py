@@ -51,7 +51,7 @@ def stem(word: str) -> str:
             return base.removesuffix("e")
     if word.endswith("ly") and len(word) > 5:
         word = word[:-2]
-    return word[:-1] if word.endswith("e") and len(word) > 4 else word
+    return word[:-1] if word.endswith("e") and len(word) > 3 else word
 
 
 def spoken_date(at_us: int | None, tz_min: int | None) -> str:
