@@ -169,6 +169,7 @@ SAYINGS: tuple[tuple[str, type[StoreError], str, str], ...] = (
     ("not a database", StoreCorrupt, "is not a graphmem store", "give another path"),
     ("malformed", StoreCorrupt, "the file is damaged", "restore a copy of it"),
     ("unable to open", StoreError, "cannot be opened", "is it a file, in a folder that is there and yours?"),
+    ("closed database", StoreError, "the store is closed", "open it again"),
     ("is full", StoreError, "the disk is full", "free some space and try again"),
 )
 

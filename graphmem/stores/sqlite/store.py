@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import sqlite3
 import threading
@@ -10,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from graphmem.errors import NotFound, StoreBusy, StoreReadOnly
+from graphmem.errors import NotFound, StoreBusy, StoreError, StoreReadOnly
 from graphmem.schema import Batch, Commit, ForgetReport, Id, Item, Job, JobState, Space
 from graphmem.stores.base import Reader
 from graphmem.stores.sqlite import check, erase, jobs, undo
@@ -50,7 +51,7 @@ class SqliteStore:
     ) -> None:
         self.path = Path(path)
         self.url = f"sqlite:///{path}"
-        self.read_only = read_only
+        self.read_only = read_only or (self.path.is_file() and not os.access(self.path, os.W_OK))
         self._busy_timeout_s = busy_timeout_s
         self._dimension = dimension
         self._cache = CodeCache()
@@ -135,7 +136,7 @@ class SqliteStore:
     def _borrow(self) -> Derived:
         with self._pooling:
             if self._closed:
-                raise StoreBusy("the store is closed", hint="open it again", source=str(self.path))
+                raise StoreError("the store is closed", hint="open it again", source=str(self.path))
             if self._pool:
                 derived = self._pool.pop()
                 derived.settle(self._dimension)
