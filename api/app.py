@@ -5,7 +5,10 @@ from __future__ import annotations
 import html
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from hashlib import sha256
 from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Request, Response
@@ -28,6 +31,14 @@ if TYPE_CHECKING:
 #: Status of an error by its exit code; anything else is 500.
 STATUS = {2: 400, 3: 404, 4: 503, 5: 503, 6: 409}
 STATIC = files("graphmem.api") / "static"
+#: GraphiQL and React as a package of files carries them (nothing of it is imported), by the SHA-256 of each.
+GRAPHIQL_PACKAGE = "graphene_django_graphiql_static"
+GRAPHIQL = {
+    "graphiql.min.css": "c6cd4b83f01c5e1ff4975d77bc957184dce6dec0155fbf9cc4d9190eba8a7b9d",
+    "graphiql.min.js": "c564de05b95d184e2c5ba5ceaf2635821f6bf92f2d5777b74d91004ff6b591d1",
+    "react-dom.production.min.js": "9db33292007ab6c38527b39d5663e976a305564e19b2a5a8713ea2b2c00f505d",
+    "react.production.min.js": "229bbf4d0e7488209564152c6723497f1ac3934136ca1684233d2fa88fa4146f",
+}
 MEDIA_TYPES = {"js": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-8"}
 #: GraphiQL sets styles inline and carries its fonts as data; no script runs that we did not serve.
 POLICY = (
@@ -168,10 +179,20 @@ def page(name: str, **values: str) -> HTMLResponse:
 
 
 def static_file(name: str) -> Response:
-    """A script or style of ours; GraphiQL's are stored gzipped (1.1 MB instead of 4)."""
+    """A script or style: ours from static/, GraphiQL's from its package. 404 when there is none."""
+    file = graphiql_file(name) if name in GRAPHIQL else STATIC / name
     suffix = name.rsplit(".", 1)[-1]
+    if suffix not in MEDIA_TYPES or "/" in name or not file.is_file():
+        return JSONResponse({"error": "no such file"}, status_code=404)
+    body = file.read_bytes()
+    if name in GRAPHIQL and sha256(body).hexdigest() != GRAPHIQL[name]:
+        return JSONResponse({"error": f"{name} is not the file that was published: reinstall"}, status_code=500)
     headers: dict[str, Any] = {"x-content-type-options": "nosniff", "cache-control": "public, max-age=3600"}
-    for stored, encoding in ((name, {}), (f"{name}.gz", {"content-encoding": "gzip"})):
-        if suffix in MEDIA_TYPES and "/" not in name and (file := STATIC / stored).is_file():
-            return Response(file.read_bytes(), media_type=MEDIA_TYPES[suffix], headers={**headers, **encoding})
-    return JSONResponse({"error": "no such file"}, status_code=404)
+    return Response(body, media_type=MEDIA_TYPES[suffix], headers=headers)
+
+
+def graphiql_file(name: str) -> Path:
+    """Where the package of GraphiQL's files keeps one; a path that is no file when the package is missing."""
+    spec = find_spec(GRAPHIQL_PACKAGE)
+    home = Path(spec.origin).parent if spec is not None and spec.origin else Path("missing")
+    return home / "static" / GRAPHIQL_PACKAGE / name

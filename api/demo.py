@@ -14,24 +14,26 @@ from contextlib import contextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
+from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 from rich.console import Console
 from rich.text import Text
 
-from graphmem.api.terminal import PIPE_WIDTH, fail
+from graphmem.api.explain import spoken
+from graphmem.api.terminal import fail
 from graphmem.errors import GraphmemError
 
 STORE = Path("build") / "demo.db"
 QUESTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("A fact, with the words that bear it out", ("answer", "Where does Ines have her studio?")),
+    ("A fact, with the words that bear it out", ("answer", "What is Tobias allergic to?")),
     (
         "A date: “two weeks ago” is counted back from the day it was said",
         ("answer", "When did Tobias start cello lessons?"),
     ),
     (
         "Two documents to combine: one names the founder, another her birthplace",
-        ("answer", "Where was the founder of the Saltworks born?", "--explain", "--limit", "2"),
+        ("answer", "Where was the potter who founded the Saltworks born?", "--explain"),
     ),
     ("Hits of dialogue and documents side by side", ("recall", "How does one get to Skerrow?", "--limit", "4")),
     ("What was never said is not made up", ("answer", "What colour is Ruta's car?")),
@@ -39,23 +41,23 @@ QUESTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
 GRAPHQL = """query Answer($question: String!) {
   answer(question: $question) {
     text
-    citations { marker quote passage { speaker at source { title } } }
-    recall { hits { score path { kind weight to { label } } note { text } } }
+    citations { marker quote passage { id speaker at source { title } } }
+    recall { hits { score note { text } passage { id } paths { weight steps { kind weight to { label } } } } }
   }
 }"""
-GRAPHQL_QUESTION = "What did Tobias decide about the quartet?"
-HITS_SHOWN = 2
+GRAPHQL_QUESTION = "When did Ines move?"
+PATHS_SHOWN = 3
 
 
 def main() -> int:
     """Runs the whole demonstration; the exit code of whatever failed, 0 when nothing did."""
     began = time.perf_counter()
-    screen = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+    screen = Console(highlight=False, width=None if sys.stdout.isatty() else 100)
     try:
         put_in(screen)
         ask(screen)
         ask_by_graphql(screen)
-    except GraphmemError as error:
+    except (GraphmemError, URLError) as error:
         return fail(error)
     tell_where_to_click(screen, time.perf_counter() - began)
     return 0
@@ -98,10 +100,23 @@ def show_reply(screen: Console, told: dict[str, Any]) -> None:
     for cited in answer["citations"]:
         at = (cited["passage"]["at"] or "")[:10]
         screen.print(Text(f"[{cited['marker']}] “{cited['quote']}”  {cited['passage']['speaker'] or ''} {at}".rstrip()))
-    for hit in answer["recall"]["hits"][:HITS_SHOWN]:
-        screen.print(Text(f"\n{hit['score']:.3f}  {hit['note']['text']}"))
-        for step in hit["path"]:
-            screen.print(Text(f"       {step['kind']} × {step['weight']:.3f} → {step['to']['label']}", style="dim"))
+    cited = {citation["passage"]["id"] for citation in answer["citations"]}
+    for hit in answer["recall"]["hits"]:
+        if hit["passage"]["id"] in cited:
+            show_hit(screen, hit)
+
+
+def show_hit(screen: Console, hit: dict[str, Any]) -> None:
+    screen.print(Text(f"\n{hit['score']:.3f}  {hit['note']['text']}"))
+    for path in sorted(hit["paths"], key=lambda path: -path["weight"])[:PATHS_SHOWN]:
+        steps = ", ".join(
+            f"{spoken(step['kind'])} ×{step['weight']:.3f} → {step['to']['label']}" for step in path["steps"]
+        )
+        screen.print(Text(f"  {path['weight']:+.3f}  {steps}", style="dim"))
+
+
+def step_words(step: dict[str, Any]) -> str:
+    return f"{spoken(step['kind'])} ×{step['weight']:.3f} → {step['to']['label']}"
 
 
 def tell_where_to_click(screen: Console, seconds: float) -> None:
@@ -110,7 +125,7 @@ def tell_where_to_click(screen: Console, seconds: float) -> None:
     screen.print(Text(f"\nStart the server        {graphmem} serve --store {STORE}"))
     screen.print(Text("then open               http://127.0.0.1:8787          ask, and see how it was found"))
     screen.print(Text("                        http://127.0.0.1:8787/graphql  GraphiQL with example queries"))
-    screen.print(Text(f'\nAsk the sample          {graphmem} answer "When was the concert?" --store {STORE}'))
+    screen.print(Text(f'\nAsk the sample          {graphmem} answer "Who is Oskar?" --store {STORE}'))
     screen.print(Text(f"Bring in your own       {graphmem} ingest PATH --into my.db"))
 
 

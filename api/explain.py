@@ -42,6 +42,14 @@ def show_recall(console: Console, recall: Recall, nodes: Nodes, *, explain: bool
     show_degraded(console, recall.degraded)
 
 
+def show_evidence(console: Console, answer: Answer, nodes: Nodes) -> None:
+    """How each hit that an answer cites was found; all hits when it cites none."""
+    cited = {citation.passage.id for citation in answer.citations}
+    for rank, hit in enumerate(answer.recall.hits, 1):
+        if not cited or (hit.passage and hit.passage.id in cited):
+            console.print(tree(rank, hit, nodes))
+
+
 def show_degraded(console: Console, degraded: tuple[str, ...]) -> None:
     for left_out in degraded:
         console.print(text(("left out: ", "yellow"), (printable(left_out), "")), soft_wrap=True)
@@ -64,58 +72,63 @@ def tree(rank: int, hit: Hit, nodes: Nodes) -> Tree:
     root = Tree(summary(rank, hit, nodes), guide_style="dim")
     paths = sorted(hit.paths, key=lambda path: -path.weight)
     for path in paths[:PATHS_SHOWN]:
-        add_path(root, path, nodes)
+        add_path(root, path, hit, nodes)
     rest = paths[PATHS_SHOWN:]
     if rest:
         root.add(text((f"{sum(path.weight for path in rest):+.3f} ", "cyan"), (f"{len(rest)} smaller paths", "")))
     return root
 
 
-def add_path(root: Tree, path: Path, nodes: Nodes) -> None:
+def add_path(root: Tree, path: Path, hit: Hit, nodes: Nodes) -> None:
     seed, *steps = path.steps
-    branch = root.add(text((f"{path.weight:+.3f} ", "cyan"), *step_words(seed, nodes)))
+    branch = root.add(text((f"{path.weight:+.3f} ", "cyan"), *step_words(seed, hit, nodes)))
     for step in steps:
-        branch.add(text(*step_words(step, nodes)))
+        branch.add(text(*step_words(step, hit, nodes)))
 
 
-def step_words(step: Step, nodes: Nodes) -> list[tuple[str, str]]:
-    """One step in words: how, with which factor, to what."""
+def step_words(step: Step, hit: Hit, nodes: Nodes) -> list[tuple[str, str]]:
+    """One step in words: how, with which factor, to what. What is hit is not written out again."""
+    end = {hit.note.id: "this note", hit.passage.id if hit.passage else "": "this passage"}.get(step.dst)
     return [
         (f"{spoken(step.kind)} ", "bold"),
         (f"×{step.weight:.3f} ", "cyan"),
         ("→ ", "dim"),
-        (label(nodes.get(step.dst), step.dst), ""),
+        (end or label(nodes.get(step.dst), step.dst), "dim" if end else ""),
     ]
 
 
 WORDS = {
-    "seed:text": "words match",
-    "seed:vector": "meaning matches",
-    "seed:dense": "meaning matches",
-    "seed:entity": "names",
-    "seed:time": "time matches",
-    "next": "then",
-    "~next": "before it",
-    "mentions": "mentions",
-    "~mentions": "mentioned by",
+    "seed": "starts at",
+    "seed:text": "same words",
+    "seed:vector": "same meaning",
+    "seed:tokens": "same meaning, word by word",
+    "seed:entity": "names what is asked about",
+    "seed:time": "at the time asked about",
+    "prior:question": "is itself a question",
+    "prior:speaker": "said by the one asked about",
+    "prior:date": "on the date asked about",
+    "prior:when": "tells a time",
+    "next": "what was said next",
+    "~next": "what was said before",
+    "mentions": "which mentions",
+    "~mentions": "mentioned in",
     "speaker": "said by",
-    "~speaker": "who said",
-    "part": "part of",
-    "~part": "contains",
-    "from": "stands in",
-    "~from": "in it",
-    "title": "titled",
-    "~title": "title of",
-    "about": "about",
+    "~speaker": "who also said",
+    "part": "the same part",
+    "~part": "a part of it",
+    "from": "which stands in",
+    "~from": "which holds",
+    "title": "titled after",
+    "~title": "whose page is",
+    "about": "which is about",
     "~about": "told of in",
 }
 
 
 def spoken(kind: str) -> str:
     """A kind of step as a person would say it; unknown kinds are shown as they are."""
-    if kind in WORDS:
-        return WORDS[kind]
-    return kind.removeprefix("prior:").replace("seed:", "match by ").replace("~", "back by ").replace("_", " ")
+    known = WORDS.get(kind.lower())
+    return known or kind.lower().rpartition(":")[2].replace("~", "back by ").replace("_", " ")
 
 
 def label(node: Node | None, id: Id, width: int = LABEL_CHARS) -> str:
@@ -123,7 +136,7 @@ def label(node: Node | None, id: Id, width: int = LABEL_CHARS) -> str:
     match node:
         case Note() | Passage():
             said = f"{node.speaker}: " if isinstance(node, Passage) and node.speaker else ""
-            return f"“{one_line(said + node.text, width)}”"
+            return f"“{one_line(said + node.text.lstrip('# '), width)}”"
         case Entity():
             return f"{one_line(node.name, width)} ({node.type})"
         case Source():

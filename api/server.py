@@ -6,10 +6,14 @@ import errno
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from graphmem.api.hosts import is_loopback
 from graphmem.api.settings import Settings
 from graphmem.errors import InputError, SettingError
+
+if TYPE_CHECKING:
+    from graphmem.memory import Memory
 
 
 @contextmanager
@@ -27,6 +31,7 @@ def listen(settings: Settings) -> Iterator[tuple[socket.socket, str]]:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             taken.bind((settings.host, settings.port))
+            taken.listen(128)  # from now on a client waits instead of being refused
         except OSError as error:
             raise unusable(settings, error) from error
         host = f"[{settings.host}]" if family is socket.AF_INET6 else settings.host
@@ -42,11 +47,11 @@ def unusable(settings: Settings, error: OSError) -> InputError:
     return InputError(f"cannot listen on {where}: {error.strerror or error}", hint="--host and --port say where")
 
 
-def run(settings: Settings, taken: socket.socket) -> None:
-    """Serves until Ctrl-C or SIGTERM."""
+def run(settings: Settings, memory: Memory, taken: socket.socket) -> None:
+    """Serves until Ctrl-C or SIGTERM. The memory stays the caller's."""
     import uvicorn
 
     from graphmem.api.app import create_app
 
-    config = uvicorn.Config(create_app(settings), log_level="warning", timeout_graceful_shutdown=5)
+    config = uvicorn.Config(create_app(settings, memory=memory), log_level="warning", timeout_graceful_shutdown=5)
     uvicorn.Server(config).run(sockets=[taken])

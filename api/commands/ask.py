@@ -82,7 +82,7 @@ def answer(
     question: Question,
     *,
     stream: Annotated[bool, typer.Option("--stream", help="Write the text as it comes.")] = False,
-    explain: Annotated[bool, typer.Option("--explain", help="Show the paths that led to the evidence.")] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Show how the evidence was found.")] = False,
     limit: Limit = 10,
     deadline: Deadline = None,
     now: Now = None,
@@ -92,7 +92,7 @@ def answer(
     output: Format = Output.TEXT,
 ) -> None:
     """Answer a question from memory, with citations. "not in memory" is an answer, with exit code 0."""
-    from graphmem.api.explain import show_answer, show_recall
+    from graphmem.api.explain import show_answer, show_evidence
 
     streaming = stream and output is Output.TEXT
     with open_memory(store, space, llm=llm) as memory:
@@ -105,7 +105,7 @@ def answer(
     show_answer(screen, given, nodes, text_shown=streaming)
     if explain:
         screen.print()
-        show_recall(screen, given.recall, nodes, explain=True)
+        show_evidence(screen, given, nodes)
 
 
 def run_answer(

@@ -66,7 +66,8 @@ def finish(memory: Memory, run: Callable[[Draw], Report], output: Output) -> Non
 def show_report(report: Report, inputs: int) -> None:
     from rich.table import Table
 
-    table = Table(title=f"Job {report.job}", title_justify="left", show_header=False)
+    say(f"Job {report.job}")
+    table = Table(show_header=False)
     table.add_column(style="dim")
     table.add_column(justify="right")
     rows = {

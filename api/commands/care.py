@@ -74,7 +74,8 @@ def stats(store: Store = STORE, space: Space = SPACE, output: Format = Output.TE
         return
     from rich.table import Table
 
-    table = Table(title=f"{store}, space {space}", title_justify="left", show_header=False)
+    say(f"{store}, space {space}")
+    table = Table(show_header=False)
     table.add_column(style="dim")
     table.add_column(justify="right")
     for name, count in counts.items():

@@ -28,16 +28,17 @@ def serve(
     llm: Annotated[str | None, typer.Option(help="Chat model that writes, or GRAPHMEM_LLM.")] = None,
 ) -> None:
     """Serve GraphQL, the answer stream and a start page, to this machine only."""
+    from graphmem.api.app import opened
     from graphmem.api.server import listen, run
     from graphmem.api.settings import read_settings
 
     settings = read_settings(host=host, port=port, allow_remote=allow_remote or None, store=store, space=space, llm=llm)
-    with listen(settings) as (socket, url):
+    with listen(settings) as (socket, url), opened(settings) as memory:
         say(f"graphmem serves {settings.store} (space {settings.space}) at {url}")
         say(f"GraphQL with example queries: {url}/graphql   stop: Ctrl-C")
         if settings.allow_remote:
             note("warning: other machines may reach it and there is no login: whoever does, reads and writes")
-        run(settings, socket)
+        run(settings, memory, socket)
 
 
 models = typer.Typer(help="Models that graphmem knows.", no_args_is_help=True)

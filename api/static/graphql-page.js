@@ -77,7 +77,7 @@ const tabs = EXAMPLES.map((query) => ({
   variables: query.includes("$question") ? '{ "question": "How does one get to Skerrow?" }' : "{}",
 }));
 
-ReactDOM.createRoot(document.getElementById("graphiql")).render(
+ReactDOM.render(
   React.createElement(GraphiQL, {
     fetcher,
     defaultTabs: asked.get("query")
@@ -88,4 +88,5 @@ ReactDOM.createRoot(document.getElementById("graphiql")).render(
     shouldPersistHeaders: false,
     forcedTheme: "light",
   }),
+  document.getElementById("graphiql"),
 );

@@ -1,9 +1,9 @@
 "use strict";
 
 const EXAMPLES = [
-  "Where does Ines have her studio?",
+  "What is Tobias allergic to?",
   "When did Tobias start cello lessons?",
-  "Where was the founder of the Saltworks born?",
+  "Where was the potter who founded the Saltworks born?",
   "What colour is Ruta's car?",
 ];
 const FOUND = `query ($question: String!) { recall(question: $question, limit: 5) { hits {

@@ -114,7 +114,9 @@ def test_json_of_an_answer_cites_spans_of_its_passages(sample_store: Path) -> No
 
 
 def test_weights_of_all_paths_sum_to_the_score(sample_store: Path) -> None:
-    done = run_cli("recall", "Where was the founder of the Saltworks born?", "--store", sample_store, "-o", "json")
+    done = run_cli(
+        "recall", "Where was the potter who founded the Saltworks born?", "--store", sample_store, "-o", "json"
+    )
     for hit in json.loads(done.stdout)["hits"]:
         assert sum(path["weight"] for path in hit["paths"]) == pytest.approx(hit["score"], abs=1e-4)
 

@@ -45,7 +45,7 @@ def test_the_demonstration_runs_and_ends_all_it_started(tmp_path: Path) -> None:
     ("question", "says"),
     [
         ("Where does Ines have her studio?", "Saltworks"),
-        ("Where was the founder of the Saltworks born?", "Port Linden"),
+        ("Where was the potter who founded the Saltworks born?", "Port Linden"),
         ("How does one get to Skerrow?", "ferry"),
         ("What did Tobias decide about the quartet?", "quartet"),
     ],
