@@ -26,7 +26,7 @@ from graphmem.errors import GraphmemError
 
 STORE = Path("build") / "demo.db"
 QUESTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("A fact, with the words that bear it out", ("answer", "What is Tobias allergic to?")),
+    ("A fact, with the words that bear it out", ("answer", "Where does the ferry to Skerrow leave from?")),
     (
         "A date: “two weeks ago” is counted back from the day it was said",
         ("answer", "When did Tobias start cello lessons?"),
@@ -42,7 +42,10 @@ GRAPHQL = """query Answer($question: String!) {
   answer(question: $question) {
     text
     citations { marker quote passage { id speaker at source { title } } }
-    recall { hits { score note { text } passage { id } paths { weight steps { kind weight to { label } } } } }
+    recall { hits {
+      score note { text } passage { id }
+      paths { weight steps { kind weight to { id label } } }
+    } }
   }
 }"""
 GRAPHQL_QUESTION = "When did Ines move?"
@@ -115,8 +118,9 @@ def show_hit(screen: Console, hit: dict[str, Any]) -> None:
         screen.print(Text(f"  {path['weight']:+.3f}  {steps}", style="dim"))
 
 
-def step_words(step: dict[str, Any]) -> str:
-    return f"{spoken(step['kind'])} ×{step['weight']:.3f} → {step['to']['label']}"
+def step_words(step: dict[str, Any], hit: dict[str, Any]) -> str:
+    end = "this passage" if step["to"]["id"] == hit["passage"]["id"] else step["to"]["label"]
+    return f"{spoken(step['kind'])} ×{step['weight']:.3f} → {end}"
 
 
 def tell_where_to_click(screen: Console, seconds: float) -> None:

@@ -1,7 +1,7 @@
 "use strict";
 
 const EXAMPLES = [
-  "What is Tobias allergic to?",
+  "Where does the ferry to Skerrow leave from?",
   "When did Tobias start cello lessons?",
   "Where was the potter who founded the Saltworks born?",
   "What colour is Ruta's car?",
