@@ -93,7 +93,19 @@ def test_months_and_weekdays_are_not_names() -> None:
 
 
 def test_evidence_that_hardly_touches_the_question_is_not_in_memory() -> None:
-    assert answer("What is the capital of the moon?", LAMP, support=0.2) == NOT_IN_MEMORY
+    assert answer("What is the capital of the moon?", LAMP, support=0.2, seed=1.0) == NOT_IN_MEMORY
+
+
+def test_a_question_in_other_words_of_the_same_family_is_touched() -> None:
+    moved = passage("I moved to Zurich in May.", "Ada", AT)
+    assert answer("Where does Ada live?", moved, support=0.2, seed=1.6) == "Zurich [1]"
+    assert answer("Where was Ada born?", moved, support=0.2, seed=1.6) == NOT_IN_MEMORY
+
+
+def test_near_tokens_touch_a_question_that_shares_no_word() -> None:
+    cello = passage("I started learning the cello.", "Ben", AT)
+    assert "cello" in answer("What instrument does Ben play?", cello, support=0.2, seed=2.2)
+    assert answer("What instrument does Ben play?", cello, support=0.2, seed=1.2) == NOT_IN_MEMORY
 
 
 def test_nothing_recalled_is_not_in_memory_and_keeps_what_recall_left_out() -> None:

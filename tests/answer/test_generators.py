@@ -141,7 +141,7 @@ def test_closing_the_stream_stops_the_generator() -> None:
 
 def test_nothing_relevant_is_said_without_calling_the_model() -> None:
     generator = Scripted("should not be asked [1]")
-    for nothing in (recall(QUESTION), recall(QUESTION, MOVED, support=0.0, seed=0.5)):
+    for nothing in (recall(QUESTION), recall(QUESTION, CAT, support=0.0, seed=0.5)):
         text, answer = run(respond(nothing, generator=generator))
         assert text == answer.text == NOT_IN_MEMORY
         assert (answer.found, answer.citations) == (False, ())
