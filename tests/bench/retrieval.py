@@ -84,12 +84,11 @@ def _passages(name: str, floor: float, best: float) -> list[Row]:
 def edges_off() -> Iterator[None]:
     """Recall with every edge weight zero: same seeds, priors and ranker."""
     from graphmem import memory
-    from graphmem.recall.plan import without_edges
 
     original: Callable[..., Any] = memory.run_recall
 
     def flat(*args: Any, **options: Any) -> Any:
-        return original(*args, **{**options, "plan": without_edges(options["plan"])})
+        return original(*args, **{**options, "plan": options["plan"].without_edges()})
 
     memory.run_recall = flat
     try:
