@@ -33,7 +33,7 @@ def test_a_hit_says_who_when_and_where() -> None:
 
 def test_a_tree_names_each_step_and_its_weights_sum_to_the_score() -> None:
     shown = drawn(OneNote().recall("x"), explain=True)
-    assert "words match ×0.500" in shown
+    assert "same words ×0.500" in shown
     assert sum(float(weight) for weight in re.findall(r"\+([0-9.]+) ", shown)) == pytest.approx(0.75)
 
 
