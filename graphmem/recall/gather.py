@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ from graphmem.schema import EdgeType, NodeKind
 from graphmem.stores.base import Candidates, Heads, Reader
 
 CODE_BLOCK = 512
+HEAD_COLUMNS = tuple(column.name for column in fields(Heads))
 #: The eight signs of each byte, first bit first: (256, 8), -1 or 1.
 SIGNS = 2.0 * np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).astype(np.float32) - 1.0
 
@@ -139,22 +141,56 @@ def search(reader: Reader, asked: Asked, plan: Plan) -> Found:
     titled = sorted(asked.titled, key=lambda number: (-asked.titled[number], number))[: plan.pool]
     parts = [text.numbers[: plan.pool], passages.numbers, best_owners, np.array(titled, np.int64)]
     if asked.question.dates.interval_us is not None:
-        parts.append(reader.times(*asked.question.dates.interval_us, plan.pool).numbers)
+        parts.append(reader.heads(reader.times(*asked.question.dates.interval_us, plan.pool).numbers).owner)
     pool = np.unique(np.concatenate(parts)).astype(np.int64)
-    heads = reader.heads(pool)
-    pool = np.unique(np.where(heads.kind == NodeKind.PASSAGE, pool, np.maximum(heads.owner, 0)))
     return Found(pool[pool > 0], text, notes, owner, text.exact and passages.exact and notes.exact)
 
 
-def signals(reader: Reader, asked: Asked, found: Found, numbers: Numbers, plan: Plan) -> Signals:
-    """What each passage has of the question. O(passages) and at most `plan.token_codes` codes."""
+def signals(
+    reader: Reader, asked: Asked, found: Found, numbers: Numbers, plan: Plan, *, codes: int | None = None
+) -> Signals:
+    """What each passage has of the question; other nodes are dropped. O(passages) and at most `codes` token codes,
+    the plan's when None."""
     heads = reader.heads(numbers)
+    if (heads.kind != NodeKind.PASSAGE).any():
+        heads = chosen(heads, np.flatnonzero(heads.kind == NodeKind.PASSAGE))
+        numbers = heads.numbers
     best_text = float(found.text.scores[0]) if len(found.text.scores) else 1.0
     text = looked_up(found.text.numbers, found.text.scores, numbers, 0.0) / max(best_text, 1e-9)
     sentence, note = best_notes(found, numbers)
-    tokens, read, left_out = late_interaction(reader, asked.vectors, numbers, text + 2.0 * sentence, plan)
+    promise = text + 2.0 * sentence
+    budget = plan.token_codes if codes is None else codes
+    tokens, read, left_out = late_interaction(reader, asked.vectors, numbers, promise, budget)
     entity = np.array([asked.titled.get(number, 0.0) for number in numbers.tolist()])
     return Signals(numbers, heads, text, sentence, tokens, entity, note, read, left_out)
+
+
+def chosen(heads: Heads, rows: Numbers) -> Heads:
+    """These rows of the columns, in this order."""
+    return Heads(*(getattr(heads, name)[rows] for name in HEAD_COLUMNS))
+
+
+def together(first: Signals, second: Signals) -> Signals:
+    """Two sets of columns as one, ascending by number."""
+    order = np.argsort(np.concatenate([first.numbers, second.numbers]), kind="stable")
+
+    def both(name: str) -> npt.NDArray[Any]:
+        return np.asarray(np.concatenate([getattr(first, name), getattr(second, name)])[order])
+
+    heads = Heads(
+        *(np.concatenate([getattr(first.heads, name), getattr(second.heads, name)])[order] for name in HEAD_COLUMNS)
+    )
+    return Signals(
+        heads.numbers,
+        heads,
+        both("text"),
+        both("sentence"),
+        both("tokens"),
+        both("entity"),
+        both("note"),
+        first.codes_read + second.codes_read,
+        first.left_out + second.left_out,
+    )
 
 
 def looked_up(keys: Numbers, values: npt.NDArray[np.float32], numbers: Numbers, missing: float) -> Floats:
@@ -177,21 +213,21 @@ def best_notes(found: Found, numbers: Numbers) -> tuple[Floats, Numbers]:
 
 
 def late_interaction(
-    reader: Reader, vectors: QueryVectors, numbers: Numbers, promise: Floats, plan: Plan
+    reader: Reader, vectors: QueryVectors, numbers: Numbers, promise: Floats, budget: int
 ) -> tuple[Floats, int, int]:
     """Mean over the question's tokens of the best cosine to a passage's token (ColBERT's MaxSim), the passage's tokens
     known by their signs: q . (+-1) / sqrt(dimension). On LoCoMo signs keep .999 of the recall@10 of floats.
 
-    Passages are read by falling promise until the plan's codes are used up; the rest gets the worst value read.
+    Passages are read by falling promise until `budget` codes are used up; the rest gets the worst value read.
     Without token codes the passage's cosine stands in, scaled to the same spread.
     """
     if not len(numbers):
         return np.empty(0), 0, 0
     if not len(vectors.tokens):
         return 0.8 * np.nan_to_num(reader.cosine(vectors.vector, numbers).astype(np.float64)), 0, 0
-    order = np.argsort(-promise, kind="stable")[: max(1, plan.token_codes // 24)]
+    order = np.argsort(-promise, kind="stable")[: max(1, budget // 24)]
     offsets, codes = reader.tokens(numbers[order])
-    fits = max(1, int(np.searchsorted(offsets[1:], plan.token_codes, side="right")))
+    fits = max(1, int(np.searchsorted(offsets[1:], budget, side="right")))
     order, offsets = order[:fits], offsets[: fits + 1]
     filled = offsets[1:] > offsets[:-1]
     if not filled.any():

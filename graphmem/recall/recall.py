@@ -7,27 +7,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
 from graphmem.analysis import indexed_text, terms
 from graphmem.embed import Embedder
 from graphmem.errors import DeadlineExceeded
 from graphmem.recall.activation import NOTHING
-from graphmem.recall.gather import Asked, Found, Signals, resolve, search, signals
+from graphmem.recall.gather import Asked, Found, Signals, resolve, search, signals, together
 from graphmem.recall.plan import BALANCED, Plan
 from graphmem.recall.rank import Flows, Ranked, paths, rank, step_numbers
 from graphmem.recall.score import Parts, score
 from graphmem.recall.understand import understand
 from graphmem.recall.walks import bridge, near, seed_values
-from graphmem.schema import Hit, Id, NodeKind, Note, Passage, RankedPassage, Recall, Space
+from graphmem.schema import Hit, Id, Note, Passage, RankedPassage, Recall, Space
 from graphmem.stores.base import Reader, Store
-
-Numbers = npt.NDArray[np.int64]
 
 #: Share of the deadline after which no further part is begun: the rest is for ranking and fetching what was found.
 SOFT_DEADLINE = 0.6
 CHARS_A_TOKEN = 4
 MAX_NEWCOMERS = 256  # passages that only the flow found
+NEWCOMER_CODES = 2_000
 
 
 @dataclass(slots=True)
@@ -97,7 +95,7 @@ def flow(reader: Reader, first: Signals, parts: Parts, plan: Plan, clock: Clock)
     if not len(first.numbers) or clock.late("no spreading over edges"):
         return none
     try:
-        turns = near(reader, first.numbers, values, plan) if plan.near_gain else NOTHING
+        turns = near(reader, first.heads, values, plan) if plan.near_gain else NOTHING
         over = bridge(reader, np.sort(starts), plan) if plan.bridge_gain else NOTHING
     except DeadlineExceeded:
         clock.degraded.append("deadline: no spreading over edges")
@@ -121,32 +119,11 @@ def ranked_with_newcomers(
     newcomers = np.unique(arrived[np.argsort(-gain, kind="stable")[:MAX_NEWCOMERS]])
     everyone = first
     if len(newcomers) and not clock.late("passages found over edges alone"):
-        newcomers = newcomers[reader.heads(newcomers).kind == NodeKind.PASSAGE]
-        everyone = together(reader, first, signals(reader, asked, found, newcomers, plan))
+        codes = min(NEWCOMER_CODES, plan.token_codes)
+        everyone = together(first, signals(reader, asked, found, newcomers, plan, codes=codes))
     clock.work["candidates"] = len(everyone.numbers)
     clock.work["token_codes"] = everyone.codes_read
     return rank(everyone, score(asked, everyone, plan), flows, plan)
-
-
-def together(reader: Reader, first: Signals, second: Signals) -> Signals:
-    """Two sets of columns as one, ascending by number."""
-    numbers = np.concatenate([first.numbers, second.numbers])
-    order = np.argsort(numbers, kind="stable")
-
-    def both(name: str) -> npt.NDArray[np.float64]:
-        return np.asarray(np.concatenate([getattr(first, name), getattr(second, name)])[order])
-
-    return Signals(
-        numbers[order],
-        reader.heads(numbers[order]),
-        both("text"),
-        both("sentence"),
-        both("tokens"),
-        both("entity"),
-        both("note").astype(np.int64),
-        first.codes_read + second.codes_read,
-        first.left_out + second.left_out,
-    )
 
 
 def told(

@@ -10,6 +10,7 @@ from graphmem.analysis import STOP_WORDS, terms
 from graphmem.schema import fold
 
 MAX_NAME_WORDS = 8
+MAX_LOWER_WORDS = 3  # of a name that is not written in capitals
 MAX_NAMES = 150
 MAX_WORDS = 200  # of a question; the rest of a longer text is not looked up as names
 
@@ -71,27 +72,26 @@ def understand(text: str, now_us: int | None = None) -> Question:
 def names_in(text: str) -> tuple[Name, ...]:
     """Word runs that may be names, longest first, then from left to right; runs of stop words alone are left out."""
     words = [(m.start(), _end(m)) for m in _WORD.finditer(text)][:MAX_WORDS]
+    capital = [text[start].isupper() or text[start].isdigit() for start, _ in words]
+    empty = [text[start:end].casefold() in STOP_WORDS for start, end in words]
     found = []
     for size in range(min(MAX_NAME_WORDS, len(words)), 0, -1):
         for first in range(len(words) - size + 1):
-            start, end = words[first][0], words[first + size - 1][1]
-            last = text[words[first + size - 1][0]]
-            capital = _starts_name(text[start]) and _starts_name(last)
-            inner = [text[a:b].casefold() for a, b in words[first : first + size]]
-            if all(word in STOP_WORDS for word in inner) or (size > 3 and not capital):
+            last = first + size - 1
+            named = capital[first] and capital[last]
+            if (size > MAX_LOWER_WORDS and not named) or all(empty[first : last + 1]):
                 continue
-            found.append(Name(start, end, fold(text[start:end]), size, capital))
-    found.sort(key=lambda name: (not name.capital, -name.words, name.start))
-    return tuple(sorted(found[:MAX_NAMES], key=lambda name: (-name.words, name.start)))
+            start, end = words[first][0], words[last][1]
+            found.append(Name(start, end, fold(text[start:end]), size, named))
+    if len(found) > MAX_NAMES:
+        found = sorted(found, key=lambda name: (not name.capital, -name.words, name.start))[:MAX_NAMES]
+        found.sort(key=lambda name: (-name.words, name.start))
+    return tuple(found)
 
 
 def _end(match: re.Match[str]) -> int:
     possessive = _POSSESSIVE.search(match.group())
     return match.start() + possessive.start() if possessive else match.end()
-
-
-def _starts_name(letter: str) -> bool:
-    return letter.isupper() or letter.isdigit()
 
 
 def dates_in(text: str, now_us: int | None) -> Dates:

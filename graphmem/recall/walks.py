@@ -12,7 +12,7 @@ import numpy.typing as npt
 from graphmem.recall.activation import Activation, Shares, spread
 from graphmem.recall.plan import Plan
 from graphmem.schema import EdgeType, Form
-from graphmem.stores.base import Neighbours, Reader
+from graphmem.stores.base import Heads, Neighbours, Reader
 
 Numbers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -26,9 +26,11 @@ def seed_values(score: npt.NDArray[np.floating[Any]], count: int) -> Floats:
     return np.asarray(np.maximum(score - last, 0.0), np.float64)
 
 
-def near(reader: Reader, seeds: Numbers, values: Floats, plan: Plan) -> Activation:
+def near(reader: Reader, seeds: Heads, values: Floats, plan: Plan) -> Activation:
     """One hop over NEXT, both ways. Turns after a question get more."""
-    return spread(seeds, values, NextTurns(reader, plan), hops=1, decay=plan.decay, expanded=plan.expanded)
+    asking = seeds.numbers[(seeds.form & Form.HAS_QUESTION) > 0]
+    turns = NextTurns(reader, plan, asking)
+    return spread(seeds.numbers, values, turns, hops=1, decay=plan.decay, expanded=plan.expanded)
 
 
 def bridge(reader: Reader, starts: Numbers, plan: Plan) -> Activation:
@@ -52,10 +54,11 @@ def bridge(reader: Reader, starts: Numbers, plan: Plan) -> Activation:
 class NextTurns:
     reader: Reader
     plan: Plan
+    asking: Numbers  # the seeds that hold a question
 
     def __call__(self, frontier: Numbers, hop: int) -> Shares:  # noqa: ARG002 every hop is alike
         edges = self.reader.neighbours(frontier, (EdgeType.NEXT,), limit=8)
-        asks = (self.reader.heads(frontier).form & Form.HAS_QUESTION) > 0
+        asks = np.isin(frontier, self.asking)
         forward = np.where(asks[edges.row], self.plan.next_after_question, self.plan.next)
         return _shares(edges, np.where(edges.forward, forward, self.plan.previous))
 
