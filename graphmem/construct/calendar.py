@@ -127,7 +127,7 @@ def thanksgiving(year: int) -> int:
     return (first + timedelta((3 - first.weekday()) % 7 + 21)).toordinal()
 
 
-def spoken(interval: Interval, granularity: str, *, tz_min: int | None = None) -> str:
+def spoken(interval: Interval, granularity: str, *, tz_min: int | None = None) -> str:  # noqa: PLR0911 a table in the shape of returns
     """The interval (microseconds UTC) as a person says it at that offset: "7 May 2023", "May 2023", "the week of 1 May
     2023", "2022"; "between 1 May 2023 and 5 May 2023" where the words were vague."""
     start, end = moment(interval[0], tz_min), moment(interval[1] - 1, tz_min)

@@ -71,7 +71,7 @@ class Constructor:
                 entities += [entity for entity, _, _ in added.entities]
                 draft.edges.extend(link.edge() for link in added.links)
                 draft.refusals.extend(added.refusals)
-            draft.join(passage.id, speaker, entities, placed, notes, hyperedges)
+            draft.join(passage.id, speaker, entities=entities, placed=placed, notes=notes, hyperedges=hyperedges)
         return draft.constructed(directory)
 
 

@@ -32,6 +32,7 @@ class Draft:
         self,
         passage: Id,
         speaker: Id | None,
+        *,
         entities: Sequence[Id],
         placed: Sequence[tuple[int, int, Id]],
         notes: Sequence[Note],

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from graphmem.construct.calendar import spoken
 from graphmem.construct.entities import Directory
 from graphmem.construct.reading import Reading
 from graphmem.construct.relations import Clause, Ground, Party, clauses
 from graphmem.construct.rules import hull
-from graphmem.construct.times import TimeExpression
+from graphmem.construct.times import TimeExpression, find_times
 from graphmem.schema import EdgeType, Hyperedge, Id, Member, Span, hyperedge_id
 
 #: Hyperedges of one passage; a chunk of 1,200 characters has about ten sentences.
@@ -20,7 +20,7 @@ MAX_HYPEREDGES = 24
 _TIME_REACH = 40
 
 _BORN = re.compile(r"\s?\(\s?(?:[^();]{0,40}; ?)?(born|b\.|n\u00e9e?)?[^()]{0,60}\)")
-_DASH = re.compile(r"\s?[-\u2013\u2014]\s?(?:c\. ?|circa )?\Z")
+_DASH = re.compile(r"\s?[-\u2013\u2014]\s?(?:c\. ?|circa )?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,8 @@ class Cast:
 def hyperedges_of(key: bytes, reading: Reading, cast: Cast) -> list[Hyperedge]:
     """At most MAX_HYPEREDGES, in the order of the text, none twice."""
     found: dict[Id, Hyperedge] = {}
-    for predicate, members, times, start, end in _facts(reading, cast):
-        edge = _hyperedge(key, reading, predicate, members, times, start, end, cast.directory)
+    for fact in _facts(reading, cast):
+        edge = _hyperedge(key, reading, fact, cast.directory)
         if edge is not None:
             found.setdefault(edge.id, edge)
         if len(found) >= MAX_HYPEREDGES:
@@ -109,29 +109,35 @@ def _lives(reading: Reading, cast: Cast, start: int, end: int) -> Iterator[_Fact
     bracket = _BORN.match(reading.text, opening) if opening >= 0 else None
     if bracket is None:
         return
-    times = [time for time in reading.times_in(opening, bracket.end()) if time.interval_us is not None]
-    exact = [time for time in times if time.granularity in ("day", "month", "year")]
     who = [Member(EdgeType.AGENT, cast.titles[0])]
-    if len(times) == 1 and times[0].granularity == "span" and not bracket[1]:
-        return
+    times = list(reading.times_in(opening, bracket.end()))
+    if len(times) == 1 and times[0].granularity == "span":
+        times = _ends(times[0], reading.passage.tz_min)
+    exact = [time for time in times if time.interval_us is not None and time.granularity in ("day", "month", "year")]
     if bracket[1] and len(exact) == 1:
         yield "be born", who, exact, start, bracket.end()
-    elif len(exact) == 2 and _DASH.search(reading.text, exact[0].end, exact[1].start):
+    elif len(exact) == 2 and _DASH.fullmatch(reading.text, exact[0].end, exact[1].start):
         yield "be born", who, exact[:1], start, bracket.end()
         yield "die", who, exact[1:], start, bracket.end()
 
 
-def _hyperedge(
-    key: bytes,
-    reading: Reading,
-    predicate: str,
-    members: Sequence[Member],
-    times: Sequence[TimeExpression],
-    start: int,
-    end: int,
-    directory: Directory,
-) -> Hyperedge | None:
+def _ends(span: TimeExpression, tz_min: int | None) -> list[TimeExpression]:
+    """The two ends of a span with a dash in it, each a time of its own."""
+    cut = _DASH.search(span.text)
+    if cut is None:
+        return []
+    found: list[TimeExpression] = []
+    for offset, half in ((0, span.text[: cut.start()]), (cut.end(), span.text[cut.end() :])):
+        words = f"in {half}" if half.isdigit() else half
+        for time in find_times(words, None, tz_min):
+            start = span.start + offset + time.start - (len(words) - len(half))
+            found.append(replace(time, start=start, end=start + time.end - time.start))
+    return found
+
+
+def _hyperedge(key: bytes, reading: Reading, fact: _Fact, directory: Directory) -> Hyperedge | None:
     """None when fewer than two different nodes take part."""
+    predicate, members, times, start, end = fact
     distinct = tuple(dict.fromkeys((*members, *_dates(reading, times, directory))))
     if len({member.node for member in distinct}) < 2:
         return None

@@ -85,7 +85,6 @@ def tags(sentence: str, words: Sequence[str], found: set[str]) -> tuple[str, ...
         tagged.add("quote")
     if "[share" in sentence:
         tagged.add("photo")
-    if "http" in sentence or "www." in sentence:
-        if _LINK.search(sentence):
-            tagged.add("link")
+    if ("http" in sentence or "www." in sentence) and _LINK.search(sentence):
+        tagged.add("link")
     return tuple(tag for tag in TAGS if tag in tagged)

@@ -23,7 +23,8 @@ _HEDGE = re.compile(
 )
 _HEDGED = 0.75
 _ADVICE = re.compile(
-    r"\b(?:you|we|one) (?:should|ought to|must|need to|have to|had better|shouldn't|mustn't|could try)\b(?! be\b| have\b)|"
+    r"\b(?:you|we|one) (?:should|ought to|must|need to|have to|had better|shouldn't|mustn't|could try)\b"
+    r"(?! be\b| have\b)|"
     r"\b(?:always|never) (?!been\b|seen\b|had\b|thought\b|knew\b|was\b|loved\b|wanted\b|heard\b)[a-z]{3,}(?<!ed)\b|"
     r"\bhow to\b|\bmake sure (?:to|you|that)\b|\b(?:my|the|a|some) (?:advice|tip|trick|recipe)\b|"
     r"\bi(?:'d| would) (?:recommend|suggest|advise)\b|\b(?:the )?best way to\b|\bif you (?:want|need) to\b|"
@@ -32,7 +33,8 @@ _ADVICE = re.compile(
 )
 _IMPERATIVE_FREQUENCY = re.compile(r"(?:^|[.;:,!]\s+|\byou (?:should |must )?)(?:always|never) ", re.I)
 _PAST = re.compile(
-    r"\b(?:i|we|my [a-z]+(?: and i)?|our [a-z]+)(?:\s+(?:[a-z]+ly|just|also|even|once|never|finally|first|then|both))?\s+"
+    r"\b(?:i|we|my [a-z]+(?: and i)?|our [a-z]+)"
+    r"(?:\s+(?:[a-z]+ly|just|also|even|once|never|finally|first|then|both))?\s+"
     r"(?:was|were|had|did|didn't|went|got|saw|met|took|made|came|found|bought|gave|left|felt|began|started|told|ran|"
     r"won|lost|ate|wrote|read|flew|drove|spent|built|caught|taught|thought|brought|fell|heard|kept|led|sold|sent|"
     r"slept|spoke|stood|swam|threw|woke|wore|became|chose|drew|forgot|grew|hid|hit|hurt|knew|paid|put|rode|sang|sat|"

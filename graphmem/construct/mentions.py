@@ -14,7 +14,8 @@ from graphmem.schema import Id
 
 #: Other names, where a text states them between two names: "Ada Berg, known as Addy", "my friend Ada (Addy)".
 _ALSO = re.compile(
-    r",? ?(?:\(|, )?(?:also |better |often |commonly |sometimes )?(?:known as|called|nicknamed|aka|a\.k\.a\.|born|n\u00e9e?) "
+    r",? ?(?:\(|, )?(?:also |better |often |commonly |sometimes )?"
+    r"(?:known as|called|nicknamed|aka|a\.k\.a\.|born|n\u00e9e?) "
     r"(?:the )?[\u201c\"']?",
     re.I,
 )

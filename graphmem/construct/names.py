@@ -48,7 +48,7 @@ def names(text: str, words: Sequence[Token]) -> list[NameSpan]:
     found: list[NameSpan] = []
     for first, last in _runs(text, words):
         kept = _trimmed(words, first, last, lower)
-        if kept is None or not _is_name(text, words, *kept, lower, inner):
+        if kept is None or not _is_name(text, words, kept, lower, inner):
             continue
         found.append(span(words, *kept))
         if len(found) >= MAX_NAMES:
@@ -118,13 +118,16 @@ def _trimmed(words: Sequence[Token], first: int, last: int, lower: set[str]) -> 
     return (first, last) if first <= last else None
 
 
-def _is_name(text: str, words: Sequence[Token], first: int, last: int, lower: set[str], inner: set[str]) -> bool:
+def _is_name(text: str, words: Sequence[Token], kept: tuple[int, int], lower: set[str], inner: set[str]) -> bool:
     """Whether a trimmed run is a name: one word at a sentence's start needs a reason, shouting is none."""
+    first, last = kept
     if first < last:
         return sum(word.text.isupper() and len(word.text) > 1 for word in words[first : last + 1]) < 3
     word = words[first]
     folded = word.lower.removesuffix("'s")
-    if len(folded) < 2 or folded in _COMMON or folded in KIN or folded in TITLES or folded in lower or "'" in folded:
+    if folded.endswith(_CONTRACTIONS):
+        return False
+    if len(folded) < 2 or folded in _COMMON or folded in KIN or folded in TITLES or folded in lower:
         return False
     if folded.endswith(NATION) and _is_adjective(text, words, last):
         return False
@@ -141,6 +144,7 @@ def _is_adjective(text: str, words: Sequence[Token], at: int) -> bool:
     return not after.is_capital and after.lower not in STOP_WORDS
 
 
+_CONTRACTIONS = ("n't", "'ll", "'re", "'ve", "'d", "'m")
 _AFTER_A_NAME = frozenset(
     "said says told asked loves likes wants went works worked lives lived moved joined married plays played called is "
     "was "
@@ -158,7 +162,7 @@ def _is_followed_like_a_name(text: str, words: Sequence[Token], last: int) -> bo
         if after.text in _AFTER_A_NAME:
             return True
         return after.text == "and" and last + 2 < len(words) and words[last + 2].is_capital
-    return follows[:1] in (",", "(") and last + 1 < len(words)
+    return follows[:1] in (",", "(", ")") and last + 1 < len(words)
 
 
 def span(words: Sequence[Token], first: int, last: int) -> NameSpan:

@@ -12,7 +12,7 @@ from graphmem.construct.sentences import joined, raw_sentences
 from graphmem.construct.times import TimeExpression, find_times
 from graphmem.construct.tokens import Token, tokens
 from graphmem.construct.types import type_of
-from graphmem.construct.works import works
+from graphmem.construct.works import longer, works
 from graphmem.schema import Passage
 
 #: Names, times and relations are read up to here, sentences to the end. Readers cut turns at 4,000 characters, so this
@@ -66,9 +66,8 @@ def read(passage: Passage) -> Reading:
     words = tokens(text)
     cut = raw_sentences(passage.text)
     named = names(text, words)
-    more = works(text, words, named)
-    covered = [(start, end) for start, end, _ in more]
-    kept = [name for name in named if not any(low <= name.start and name.end <= high for low, high in covered)]
+    titles = works(text, words)
+    kept = [name for name in named if not any(low <= name.start and name.end <= high for low, high, _ in titles)]
     bare = [core for name in kept if name.last - name.first > 1 and (core := without_roles(words, name)) is not None]
     return Reading(
         passage=passage,
@@ -79,7 +78,7 @@ def read(passage: Passage) -> Reading:
         starts=tuple([word.start for word in words]),
         names=tuple(kept),
         types=tuple([type_of(text, name) for name in kept]),
-        more=(*more, *((core.start, core.end, core.text) for core in bare)),
+        more=(*titles, *longer(text, words, kept), *((core.start, core.end, core.text) for core in bare)),
         times=tuple(find_times(text, passage.at_us, passage.tz_min)),
         counts=Counter([word.lower for word in words]),
     )

@@ -116,10 +116,9 @@ def clauses(ground: Ground, first: int, last: int, topic: Party | None = None) -
         if subject is None:
             at += 1
             continue
-        party, after, glued = subject
-        clause = _clause(ground, party, at, after, glued, last)
+        clause = _clause(ground, subject, at, last)
         if clause is None:
-            at = max(after, at + 1)
+            at = max(subject[1], at + 1)
             continue
         found.append(clause)
         at = clause.last + 1
@@ -148,6 +147,8 @@ def _opens_clause(ground: Ground, at: int, first: int) -> bool:
         return True
     before = ground.words[at - 1]
     gap = ground.text[before.end : ground.words[at].start]
+    if gap == " " and before.lower in ("the", "a", "an"):
+        return _opens_clause(ground, at - 1, first)
     return gap != " " or before.lower in _CLAUSE_STARTS or before.lower in _ADVERBS or at - 1 in ground.timed
 
 
@@ -187,12 +188,13 @@ def _verb(ground: Ground, at: int, glued: str, last: int) -> _Verb | None:
         elif word in _ADVERBS or (word.endswith("ly") and len(word) > 4):
             continue
         else:
-            return _main_verb(ground, verb, word, index, auxiliary, last)
+            return _main_verb(ground, verb, index, auxiliary, last)
         verb.after = index + 1
     return _copula(verb, auxiliary)
 
 
-def _main_verb(ground: Ground, verb: _Verb, word: str, index: int, auxiliary: str, last: int) -> _Verb | None:
+def _main_verb(ground: Ground, verb: _Verb, index: int, auxiliary: str, last: int) -> _Verb | None:
+    word = ground.words[index].lower
     base = base_of(word)
     after_be = auxiliary in _BE
     if base is None or index in ground.name_at or (after_be and not (is_participle(word) or word.endswith("ing"))):
@@ -221,23 +223,27 @@ def _chain(ground: Ground, verb: _Verb, last: int) -> None:
         second = base_of(words[at + 1].text)
         if second is not None:
             verb.base, at = f"{verb.base} to {second}", at + 2
-    elif at <= last and (" " in verb.base or verb.base in _TO_VERBS or verb.base in _GERUND_VERBS):
-        if _adjacent(ground, at) and is_gerund(words[at].text):
-            verb.base, at = f"{verb.base} {words[at].text}", at + 1
+    elif at <= last and _takes_gerund(verb.base) and _adjacent(ground, at) and is_gerund(words[at].text):
+        verb.base, at = f"{verb.base} {words[at].text}", at + 1
     verb.after = at
+
+
+def _takes_gerund(base: str) -> bool:
+    return " " in base or base in _TO_VERBS or base in _GERUND_VERBS
 
 
 def _adjacent(ground: Ground, index: int) -> bool:
     return ground.words[index].start - ground.words[index - 1].end == 1
 
 
-def _clause(ground: Ground, subject: Party, first: int, at: int, glued: str, last: int) -> Clause | None:
+def _clause(ground: Ground, subject: tuple[Party, int, str], first: int, last: int) -> Clause | None:
+    who, at, glued = subject
     verb = _verb(ground, at, glued, last)
     if verb is None or not verb.base:
         return None
     if verb.passive:
-        subject = Party(EdgeType.OBJECT, subject.kind, subject.text, subject.name)
-    parties = [subject]
+        who = Party(EdgeType.OBJECT, who.kind, who.text, who.name)
+    parties = [who]
     end = verb.after - 1
     found = _object(ground, verb.after, last, needs_article=verb.base == "be")
     if found is not None:

@@ -22,11 +22,11 @@ def notes_of(key: bytes, source: Source, reading: Reading, previous: Passage | N
     passage = reading.passage
     context = context_of(source, passage, previous)
     is_dialogue = source.kind != "document"
-    return [_note(key, reading, start, end, context, is_dialogue) for start, end in reading.spans]
+    return [_note(key, reading, span, context, is_dialogue=is_dialogue) for span in reading.spans]
 
 
-def _note(key: bytes, reading: Reading, start: int, end: int, context: str, is_dialogue: bool) -> Note:
-    passage = reading.passage
+def _note(key: bytes, reading: Reading, at: tuple[int, int], context: str, *, is_dialogue: bool) -> Note:
+    passage, (start, end) = reading.passage, at
     quote = passage.text[start:end]
     words = plain_words(quote)
     kind, confidence = kind_of(quote, is_dialogue=is_dialogue)

@@ -61,7 +61,7 @@ def _pieces(text: str) -> Iterator[tuple[int, int]]:
     yield from _bounded(text, start, len(text))
 
 
-def _ends(text: str, start: int, match: re.Match[str]) -> bool:
+def _ends(text: str, start: int, match: re.Match[str]) -> bool:  # noqa: PLR0911 a table in the shape of returns
     """Whether a sentence ends at this match: what stands before a full stop and what follows decide."""
     follows = text[match.end() : match.end() + 2].lstrip() or text[match.end() : match.end() + 12].lstrip()
     if match.lastgroup == "line":

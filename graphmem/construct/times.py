@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from graphmem.construct import calendar, time_rules
+from graphmem.construct import calendar, time_relative, time_rules
 from graphmem.construct.calendar import DAY_US, MINUTE_US, MONTHS, WEEKDAYS, Interval, spoken
 from graphmem.construct.time_rules import Meaning, Rule, Setting
 from graphmem.construct.time_words import (
@@ -45,7 +45,10 @@ class TimeExpression:
 
 
 _PART = r"(?:early|mid|late|(?:the )?(?:beginning|start|middle|end) of)"
-_IN = r"(?:in|on|since|until|till|til|by|during|before|after|of|from|to|for|throughout|around|about|circa|c\.|and|between|year)"
+_IN = (
+    r"(?:in|on|since|until|till|til|by|during|before|after|of|from|to|for|throughout|around|about|circa|c\.|and|between|"
+    r"year)"
+)
 _DAY_PART = r"(?: (?:morning|afternoon|evening|night))"
 _CAPITAL_MONTH = rf"(?-i:{'|'.join(name.title() for name in MONTHS)})"
 #: "this may", "last march" are verbs and walks; with a capital they are months.
@@ -76,43 +79,47 @@ _PATTERNS: tuple[tuple[str, str, Rule], ...] = (
     ("part_month", rf"({_PART})[ -]({MONTH})()(?!\w)", time_rules.month_year),
     (
         "ago",
-        rf"(?:about |around |almost |nearly |over |like |roughly |more than )?({COUNT}) ({UNIT}) (?:ago|back|earlier)\b",
-        time_rules.ago,
+        rf"(?:about |around |almost |nearly |over |like |more than )?({COUNT}) ({UNIT}) (?:ago|back|earlier)\b",
+        time_relative.ago,
     ),
     (
         "before_last",
         rf"the (week|weekend|month|year|decade|{WEEKDAY}|{SEASON}) (before last|after next)\b",
-        time_rules.before_last,
+        time_relative.before_last,
     ),
     (
         "near_day",
         r"(?:the day before yesterday|the day after tomorrow|the other day|"
         rf"(?:yesterday|tomorrow){_DAY_PART}?|today|tonight|last night|this (?:very )?(?:morning|afternoon|evening))\b",
-        time_rules.near_day,
+        time_relative.near_day,
     ),
     (
         "stretch",
         rf"the (?:(last|past|previous|next|coming) ({COUNT}) |past ())({UNIT})\b",
-        time_rules.stretch,
+        time_relative.stretch,
     ),
     (
         "near_unit",
         rf"(last|past|this|current|(?<!the )(?:next|coming)) "
         rf"(weekend|week|month|year|decade|century|{WEEKDAY}|{_NEAR_MONTH}|{SEASON}|{HOLIDAY})\b(?!s)",
-        time_rules.near_unit,
+        time_relative.near_unit,
     ),
-    ("weekend", r"(?:over|on|at|during) the ()(weekend)\b", time_rules.weekend),
+    ("weekend", r"(?:over|on|at|during) the ()(weekend)\b", time_relative.weekend),
     (
         "ahead",
         rf"in (?:about |around )?({COUNT}) ({UNIT})(?:' time)?\b|({COUNT}) ({UNIT}) from now\b",
-        time_rules.ahead,
+        time_relative.ahead,
     ),
     ("duration", rf"({COUNT})[ -]({UNIT})(?:[ -]old)?\b", time_rules.duration),
     ("season_year", rf"({SEASON})(?: of)?,? ({YEAR})(?!\w)", time_rules.season_year),
-    ("season", rf"(?:in|during|over|since|until|by|through) (?:the )?({SEASON})()(?! of\b)\b", time_rules.season_year),
-    ("holiday", rf"({HOLIDAY})(?: (?:of )?({YEAR}))?(?!\w)", time_rules.holiday_of),
-    ("weekday", rf"({WEEKDAY})({_DAY_PART})?\b", time_rules.weekday),
-    ("day_name", r"(?:on|last|this|next) (?-i:(Mon|Tues?|Wed|Thurs?|Thu|Fri)\b)()\.?", time_rules.weekday),
+    (
+        "season",
+        rf"(?:in|during|over|since|until|by|through) (?:the )?({SEASON})()\b(?! of\b|,? \d)",
+        time_rules.season_year,
+    ),
+    ("holiday", rf"({HOLIDAY})(?: (?:of )?({YEAR}))?(?!\w)", time_relative.holiday_of),
+    ("weekday", rf"({WEEKDAY})({_DAY_PART})?\b", time_relative.weekday),
+    ("day_name", r"(?:on|last|this|next) (?-i:(Mon|Tues?|Wed|Thurs?|Thu|Fri)\b)()\.?", time_relative.weekday),
     ("decade", rf"(?:the )?(?:({_PART})[ -])?((?:1\d|20)\d0'?s|['\u2019]\d0s)\b", time_rules.decade),
     ("decade_words", r"the ()((?:twen|thir|for|fif|six|seven|eigh|nine)ties)\b", time_rules.decade),
     ("century", r"(?:the )?(\d{1,2})(?:st|nd|rd|th)[ -]century\b", time_rules.century),
@@ -120,7 +127,7 @@ _PATTERNS: tuple[tuple[str, str, Rule], ...] = (
     (
         "year",
         rf"(?:{_IN}(?: the year)? |[(\u2013,;\u2014]\s?|-)()({YEAR})"
-        r"(?![\w%$\u20ac]|[.,:]\d|-\d)(?! (?:[a-z]{3,}s|people|men|women|children)\b)",
+        r"(?![\w%$\u20ac]|[.,:]\d|\s?[-/\u2013\u2014]\s?\d)(?! (?:[a-z]{3,}s|people|men|women|children)\b)",
         time_rules.year,
     ),
     (
@@ -132,7 +139,7 @@ _PATTERNS: tuple[tuple[str, str, Rule], ...] = (
     (
         "month",
         r"(?:in|on|of|since|until|till|by|during|early|late|from|through|throughout|before|after|between|every)"
-        rf" ()({_CAPITAL_MONTH})()(?!\w)",
+        rf" ()({_CAPITAL_MONTH})()(?!\w|,? (?:of )?(?:the )?\d)",
         time_rules.month_year,
     ),
     (
@@ -142,7 +149,7 @@ _PATTERNS: tuple[tuple[str, str, Rule], ...] = (
     ),
     (
         "sure_month",
-        r"()((?-i:January|February|July|September|October|November|December))()(?!\w)",
+        r"()((?-i:January|February|July|September|October|November|December))()(?!\w|,? (?:of )?\d)",
         time_rules.month_year,
     ),
 )
@@ -237,14 +244,12 @@ def _combined(
 def _joined(
     text: str, first: tuple[int, int, Meaning], second: tuple[int, int, Meaning]
 ) -> tuple[int, int, Meaning] | None:
-    if second[0] - first[1] > 12:
-        return None
     gap, a, b = text[first[1] : second[0]], first[2], second[2]
-    if b.granularity in ("hour", "minute") and a.granularity == "day" and _GAP_AT.fullmatch(gap):
+    if b.granularity in ("hour", "minute") and a.granularity == "day" and _GAP_AT.fullmatch(gap[:20]):
         if a.interval is None or b.interval is None:
             return first[0], second[1], replace(b, interval=a.interval)
         return first[0], second[1], replace(b, interval=time_rules.on_day(a.interval, b.interval))
-    if a.granularity not in _POINTS or b.granularity not in _POINTS or not _GAP_TO.fullmatch(gap):
+    if a.granularity not in _POINTS or b.granularity not in _POINTS or not _GAP_TO.fullmatch(gap[:20]):
         return None
     if gap.strip().casefold() in ("to", "and", "until", "till") and not _FROM.search(text, 0, first[0]):
         return None

@@ -26,7 +26,7 @@ _PERSON_BEFORE = re.compile(
     re.I,
 )
 _PERSON_AFTER = re.compile(
-    r"\A(?:,? (?:who|whom)\b| (?:said|says|told|asked|replied|married|thinks|loves|likes|wants|met|died|was born|and I)\b|"
+    r"\A(?:,? (?:who|whom)\b| (?:said|says|told|asked|replied|married|thinks|loves|likes|wants|met|died|was born)\b|"
     r" ?\((?:born|b\.|c\. ?\d|n\u00e9e|\d{1,2} [A-Z][a-z]+ \d{4}|\d{4}\s?[\u2013-]))",
 )
 _PLACE_BEFORE = re.compile(
@@ -46,7 +46,8 @@ _BRACKET_TYPES = {
     "writer": "person", "footballer": "person", "musician": "person", "king": "person", "author": "person",
 }  # fmt: skip
 _OPENING_PERSON = re.compile(
-    r"\((?:[^()]{0,60}; )?(?:born|b\.|c\. ?\d{3,4}|n\u00e9e|\d{1,2} [A-Z][a-z]+ \d{4}|[A-Z][a-z]+ \d{1,2}, \d{4}|\d{3,4} ?[\u2013-])|"
+    r"\((?:[^()]{0,60}; )?(?:born|b\.|c\. ?\d{3,4}|n\u00e9e|\d{1,2} [A-Z][a-z]+ \d{4}|"
+    r"[A-Z][a-z]+ \d{1,2}, \d{4}|\d{3,4} ?[\u2013-])|"
     r"\b(?:is|was) an? (?:[\w-]+ ){0,6}(?:actor|actress|singer|politician|writer|director|composer|player|footballer|"
     r"painter|poet|musician|scientist|producer|nobleman|king|queen|bishop|journalist|lawyer|general)\b"
 )
@@ -65,7 +66,7 @@ _OPENING_ORGANISATION = re.compile(
 _OPENING_CHARS = 260
 
 
-def type_of(text: str, name: NameSpan) -> str:
+def type_of(text: str, name: NameSpan) -> str:  # noqa: PLR0911 a table in the shape of returns
     """person, place, organisation, work or thing."""
     words = name.text.lower().replace("\u2019", "'").split()
     if words[0].rstrip(".") in TITLES and len(words) > 1:

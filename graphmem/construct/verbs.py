@@ -102,7 +102,7 @@ def _stems(stem: str, ending: str) -> list[str]:
 
 
 def _guess(stem: str) -> str:
-    """The base of an unknown regular past: "recorded" -> record, "stopped" -> stop, "married" -> marry, "moved" -> move."""
+    """The base of an unknown regular past: "recorded" -> record, "married" -> marry, "moved" -> move."""
     if stem.endswith("i"):
         return stem[:-1] + "y"
     if len(stem) > 3 and stem[-1] == stem[-2] and stem[-1] not in "lsfz":

@@ -28,10 +28,10 @@ _ORDINAL = re.compile(r"\d{1,2}(?:st|nd|rd|th)\Z")
 _RUN_ON = 12
 
 
-def works(text: str, words: Sequence[Token], names: Sequence[NameSpan]) -> list[tuple[int, int, str]]:
+def works(text: str, words: Sequence[Token]) -> list[tuple[int, int, str]]:
     """(start, end, words), from left to right, at most MAX_WORKS: quoted titles; runs that begin with a capitalised
-    stop word within a sentence, stand before a year in brackets or behind "film"; names with a rank behind a comma."""
-    found = [*_quoted(text), *_ranked(text, words, names), *_of_a_year(words, names)]
+    stop word within a sentence, stand before a year in brackets or behind "film"."""
+    found = list(_quoted(text))
     ends = [(start, end) for start, end, _ in found]
     for first, last in _titles(text, words):
         start, end = words[first].start, words[last].end
@@ -50,6 +50,11 @@ def _quoted(text: str) -> Iterator[tuple[int, int, str]]:
             start = match.start(1) + match[1].index(words)
             if sum(word[0].isupper() for word in words.split()) * 2 >= len(words.split()):
                 yield start, start + len(words), words
+
+
+def longer(text: str, words: Sequence[Token], names: Sequence[NameSpan]) -> list[tuple[int, int, str]]:
+    """Names that run on beyond their capitals: with a rank behind a comma, with the year they stand for."""
+    return [*_ranked(text, words, names), *_of_a_year(words, names)]
 
 
 def _ranked(text: str, words: Sequence[Token], names: Sequence[NameSpan]) -> Iterator[tuple[int, int, str]]:
