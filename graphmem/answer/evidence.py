@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from graphmem.analysis import stem
 from graphmem.answer.question import Question, plain, stems
 from graphmem.construct.calendar import MONTHS, WEEKDAYS
-from graphmem.schema import Passage, Recall, fold
+from graphmem.schema import Passage, RankedPassage, Recall, fold
 
 MAX_EVIDENCE = 4  # more passages bring more spans to choose from, and a worse choice
 #: Evidence touches the question from this Recall.support on, or when its words are this near (late interaction, as the
@@ -47,23 +47,22 @@ class Evidence:
     notes: tuple[tuple[int, int], ...]
 
 
-def evidence_for(recall: Recall, question: Question) -> tuple[Evidence, ...]:
-    """The passages to answer from, best first; empty when memory does not hold the answer.
+def supported(recall: Recall, question: Question) -> bool:
+    """Whether memory holds the answer, as far as can be told.
 
-    That is so when nothing was found, when what was found hardly touches the question, when the question names
+    It does not when nothing was found, when what was found hardly touches the question, when the question names
     somebody or something that none of it names, and when it asks about one of the speakers while the best evidence
     was said by another: then it happened to somebody else.
     """
     if not recall.passages or not all_named(recall, question):
-        return ()
-    ranked = recall.passages
-    if len(question.people) == 1:
-        own = [one for one in ranked if fold(one.passage.speaker or "") in question.people]
-        if not own or own[0].score < ranked[0].score:
-            return ()
-        ranked = tuple(own)
-    if not touches(recall, question, ranked[0].passage):
-        return ()
+        return False
+    own = own_passages(recall, question)
+    return bool(own) and own[0].score >= recall.passages[0].score and touches(recall, question, own[0].passage)
+
+
+def evidence_for(recall: Recall, question: Question) -> tuple[Evidence, ...]:
+    """The passages to answer from, best first: those of the person asked about, else all. Empty when none was found."""
+    ranked = own_passages(recall, question) or recall.passages
     spans: dict[str, list[tuple[int, int]]] = {}
     for hit in recall.hits:
         for span in hit.note.spans:
@@ -72,6 +71,13 @@ def evidence_for(recall: Recall, question: Question) -> tuple[Evidence, ...]:
         Evidence(one.passage, one.score - ranked[0].score, tuple(spans.get(one.passage.id, ())))
         for one in ranked[:MAX_EVIDENCE]
     )
+
+
+def own_passages(recall: Recall, question: Question) -> tuple[RankedPassage, ...]:
+    """What the one person asked about said; everything when the question names no speaker, or several."""
+    if len(question.people) != 1:
+        return recall.passages
+    return tuple(one for one in recall.passages if fold(one.passage.speaker or "") in question.people)
 
 
 def touches(recall: Recall, question: Question, best: Passage) -> bool:

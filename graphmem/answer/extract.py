@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from graphmem.analysis import spoken_date
 from graphmem.answer.citations import cite
-from graphmem.answer.evidence import Evidence, covered, evidence_for
+from graphmem.answer.evidence import Evidence, covered, evidence_for, supported
 from graphmem.answer.question import Asks, Question, read
 from graphmem.answer.spans import CAPTION, Setting, candidates, span_score, words_of
 from graphmem.construct.sentences import raw_sentences
@@ -36,13 +36,24 @@ class Part:
 
 
 def extract(recall: Recall) -> Extract | None:
-    speakers = {ranked.passage.speaker for ranked in recall.passages if ranked.passage.speaker}
-    question = read(recall.question, speakers)
-    evidence = evidence_for(recall, question)
-    if not evidence:
+    """The answer, or None when memory does not hold it."""
+    question = question_of(recall)
+    if not supported(recall, question):
         return None
-    part = answered(question, evidence)
+    part = answered(question, evidence_for(recall, question))
     return Extract(f"{part.text} [1]", (cite(recall, 1, part.passage, part.start, part.end),))
+
+
+def guess(recall: Recall) -> str:
+    """The text of the answer whether or not memory holds it, "" when nothing was found: what never refusing gives."""
+    question = question_of(recall)
+    evidence = evidence_for(recall, question)
+    return answered(question, evidence).text if evidence else ""
+
+
+def question_of(recall: Recall) -> Question:
+    speakers = {ranked.passage.speaker for ranked in recall.passages if ranked.passage.speaker}
+    return read(recall.question, speakers)
 
 
 def answered(question: Question, evidence: Sequence[Evidence]) -> Part:
