@@ -20,8 +20,9 @@ from graphmem.ingest.readers import SUPPORTED, Reading, format_of
 COUNTED_BYTES = 8 << 20
 #: Bytes a passage, by format, as met in dialogue data and project documentation.
 BYTES_PER_PASSAGE = {"JSON Lines": 250, "JSON": 450, "Markdown": 700, "HTML": 2500, "text": 800}
-#: Passages a second through the whole pipeline with the bundled embedder on two CPU cores.
-PASSAGES_PER_S = 40.0
+#: Passages a second through the whole pipeline with the bundled embedder on two CPU cores: a dialogue's turn and its
+#: notes are some four texts, and a core embeds about 37 short texts a second.
+PASSAGES_PER_S = 15.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 import graphmem
-from graphmem.embed import HashEmbedder
-from graphmem.errors import InputError, JobError
+from graphmem.embed import HashEmbedder, TextVectors
+from graphmem.errors import InputError, JobError, ModelError
 from graphmem.ingest import Progress, ingest, resume
 from graphmem.memory import Memory
 from graphmem.schema import ItemState, JobState, NodeKind, Passage, Report, Source
@@ -233,3 +233,34 @@ def test_the_same_message_twice_under_one_ref_is_one_passage(memory: Memory, tmp
     ingest(memory, [path])
     assert texts(memory) == ["I saw a kite.", "So did I."]
     assert memory.check() == []
+
+
+class FailingEmbedder(HashEmbedder):
+    """Embeds one batch, then its model is gone."""
+
+    calls = 0
+
+    def texts(self, texts: Sequence[str], *, tokens: Sequence[bool] | None = None) -> TextVectors:
+        self.calls += 1
+        if self.calls > 1:
+            raise ModelError("the model is gone", hint="fetch it again")
+        return super().texts(texts, tokens=tokens)
+
+
+def test_an_error_of_the_model_leaves_the_job_resumable_and_says_so(tmp_path: Path) -> None:
+    path, store = written(tmp_path, "chat.jsonl", messages(600)), str(tmp_path / "store.db")
+    with graphmem.open(store, embedder=FailingEmbedder()) as memory, pytest.raises(ModelError) as caught:
+        ingest(memory, [path])
+    assert caught.value.hint.startswith("fetch it again; then go on with: graphmem jobs resume ")
+    with graphmem.open(store, embedder=HashEmbedder()) as memory:
+        (job,) = memory.jobs()
+        assert job.state is JobState.OPEN
+        assert resume(memory, job.id).passages == 344
+
+
+def test_a_turn_of_a_hundred_kilobytes_is_remembered_in_pieces(memory: Memory, tmp_path: Path) -> None:
+    text = "".join(f"The kite number {number} flew over the harbour. " for number in range(2_200))
+    report = ingest(memory, [written(tmp_path, "chat.jsonl", jsonl({"text": text, "speaker": "Ines", "id": "m1"}))])
+    assert report.failed == 0
+    assert report.passages > 24
+    assert sum(kept.count("kite number") for kept in texts(memory)) == 2_200
