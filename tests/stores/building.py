@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -138,7 +139,7 @@ class Chat:
     def batch(self, *turns: Turn, job: Id | None = None, before: Turn | None = None, **fields: object) -> Batch:
         """The turns as the pipeline would write them: with source, section, NEXT, vectors and token codes."""
         chain = ([before] if before else []) + list(turns)
-        follows = tuple(Edge(a.passage.id, EdgeType.NEXT, b.passage.id) for a, b in zip(chain, chain[1:], strict=False))
+        follows = tuple(Edge(a.passage.id, EdgeType.NEXT, b.passage.id) for a, b in pairwise(chain))
         texts = {node.id: node.text for turn in turns for node in (turn.passage, turn.note)}
         batch = Batch(
             job=job,

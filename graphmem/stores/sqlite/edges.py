@@ -14,13 +14,15 @@ import numpy.typing as npt
 
 from graphmem.schema import ONE_Q8, Edge, EdgeType, Hyperedge, Id, Node, Note, Op
 from graphmem.stores.sqlite.adjacency import Adjacency
+from graphmem.stores.sqlite.ids import Keys
 from graphmem.stores.sqlite.keys import NUMBER_MASK, listed
-from graphmem.stores.sqlite.rows import KeyOf
 
 NO_START = -1
+FROM, DERIVED = int(EdgeType.FROM), int(EdgeType.DERIVED)  # plain ints: an enum's hash is a call
 
 Key = tuple[int, int, int, int]  # src, type, dst, start
 Value = tuple[int, int, str]  # stop, weight_q8, reason
+PLAIN: Value = (NO_START, ONE_Q8, "")
 
 INSERT = "INSERT INTO edge VALUES(?, ?, ?, ?, ?, ?, ?)"
 UPDATE = """UPDATE edge SET stop = ?, weight_q8 = ?, reason = ? WHERE src = ? AND type = ? AND dst = ?
@@ -38,31 +40,30 @@ Full = tuple[int, int, int, int, int, int, str]
 Arrays = tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]  # src, dst, type, weight
 
 
-def implied(node: Node, n: int, key: KeyOf) -> Iterable[tuple[Key, Value]]:
+def implied(node: Node, n: int, keys: Keys) -> list[tuple[Key, Value]]:
     """The edges that a node's own fields stand for."""
-    if isinstance(node, (Note, Hyperedge)):
-        for span in node.spans:
-            yield (n, 1, key(span.passage), span.start), (span.end, ONE_Q8, "")
+    kind = type(node)
+    if kind is not Note and kind is not Hyperedge:
+        return []
+    made: list[tuple[Key, Value]] = [((n, FROM, keys[s.passage], s.start), (s.end, ONE_Q8, "")) for s in node.spans]  # type: ignore[union-attr]
     if isinstance(node, Note):
-        for parent in node.parents:
-            yield (n, 2, key(parent), NO_START), (NO_START, ONE_Q8, "")
-    if isinstance(node, Hyperedge):
-        for member in node.members:
-            yield (n, int(member.role), key(member.node), NO_START), (NO_START, ONE_Q8, "")
+        made += [((n, DERIVED, keys[id], NO_START), PLAIN) for id in node.parents]
+    elif isinstance(node, Hyperedge):
+        made += [((n, int(member.role), keys[member.node], NO_START), PLAIN) for member in node.members]
+    return made
 
 
-def collect(edges: Sequence[Edge], nodes: Iterable[tuple[Node, int]], key: KeyOf) -> dict[Key, Value]:
+def collect(edges: Sequence[Edge], nodes: Iterable[tuple[Node, int]], keys: Keys) -> dict[Key, Value]:
     """Each edge once, with its highest weight, in order of arrival."""
     found: dict[Key, Value] = {}
     for edge in edges:
-        start = NO_START if edge.start is None else edge.start
-        stop = NO_START if edge.end is None else edge.end
-        at = (key(edge.src), int(edge.type), key(edge.dst), start)
-        old = found.get(at)
-        if old is None or edge.weight_q8 > old[1]:
-            found[at] = (stop, edge.weight_q8, edge.reason)
+        start, stop, weight = edge.start, edge.end, edge.weight_q8
+        at = (keys[edge.src], int(edge.type), keys[edge.dst], NO_START if start is None else start)
+        value = (NO_START if stop is None else stop, weight, edge.reason)
+        if found.setdefault(at, value)[1] < weight:
+            found[at] = value
     for node, n in nodes:
-        for at, value in implied(node, n, key):
+        for at, value in implied(node, n, keys):
             found.setdefault(at, value)
     return found
 
@@ -82,10 +83,10 @@ def write(db: sqlite3.Connection, adjacency: Adjacency, space: int, edges: dict[
     new = {at: value for at, value in edges.items() if at not in stored} if stored else edges
     heavier = [at for at, row in stored.items() if at in edges and edges[at][1] > row[5]]
     ordered = sorted(new)
-    db.executemany(INSERT, [at + new[at] for at in ordered])
+    db.executemany(INSERT, [(*at, *new[at]) for at in ordered])
     db.executemany(UPDATE, [edges[at] + at for at in heavier])
     ends = {at[:3]: row[5] for at, row in sorted(stored.items(), key=lambda pair: pair[1][5])}
-    _connect(adjacency, space, [(at, new[at][1]) for at in new], ends)
+    _connect(adjacency, space, [(at, value[1]) for at, value in new.items()], ends)
     raised = [(at, edges[at][1]) for at in heavier if edges[at][1] > ends[at[:3]]]
     _reweigh(adjacency, space, raised)
     return Written(ordered, [stored[at] for at in heavier])
@@ -119,9 +120,9 @@ def _reweigh(adjacency: Adjacency, space: int, changed: list[tuple[Key, int]]) -
 
 
 def _arrays(edges: Sequence[tuple[Key, int]]) -> Arrays:
-    table = np.array([(*at[:3], weight) for at, weight in edges], np.int64).reshape(-1, 4)
-    src, type, dst, weight = table.T
-    return src & NUMBER_MASK, dst & NUMBER_MASK, type.astype(np.uint8), weight.astype(np.float32) / ONE_Q8
+    src, type, dst, _ = np.array([at for at, _ in edges], np.int64).T
+    weight = np.array([weight for _, weight in edges], np.float32) / ONE_Q8
+    return src & NUMBER_MASK, dst & NUMBER_MASK, type.astype(np.uint8), weight
 
 
 def incident(db: sqlite3.Connection, keys: Sequence[int]) -> list[Full]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -87,11 +88,16 @@ def as_json(value: object) -> str:
         raise InputError(f"not a JSON value: {error}", hint="meta holds strings, numbers, lists and maps") from error
 
 
+_ENCODE = json.JSONEncoder(ensure_ascii=False).encode  # made once: dumps with an option makes one each time
+
+
 def _list_json(values: Sequence[str]) -> str:
-    return json.dumps(list(values), ensure_ascii=False) if values else "[]"
+    return _ENCODE(values) if values else "[]"
 
 
 # -- to rows
+
+_ONE_SPAN = struct.Struct("<3I")
 
 
 def _packed(numbers: Iterable[int]) -> bytes:
@@ -102,8 +108,7 @@ def _packed(numbers: Iterable[int]) -> bytes:
 def spans_blob(spans: Sequence[Span], key: KeyOf) -> bytes:
     if len(spans) == 1:
         span = spans[0]
-        low = key(span.passage) & NUMBER_MASK
-        return low.to_bytes(4, "little") + span.start.to_bytes(4, "little") + span.end.to_bytes(4, "little")
+        return _ONE_SPAN.pack(key(span.passage) & NUMBER_MASK, span.start, span.end)
     return _packed(x for span in spans for x in (key(span.passage) & NUMBER_MASK, span.start, span.end))
 
 

@@ -19,7 +19,7 @@ from graphmem.stores.base import NO_TIME
 from graphmem.stores.sqlite import edges, heads, jobs, journal
 from graphmem.stores.sqlite.derived import Derived, as_f16, local
 from graphmem.stores.sqlite.edges import Key, Value
-from graphmem.stores.sqlite.ids import Stored, look_up
+from graphmem.stores.sqlite.ids import Keys, Stored, look_up
 from graphmem.stores.sqlite.images import image, older_values, pack
 from graphmem.stores.sqlite.journal import Counters, Entry, Logged
 from graphmem.stores.sqlite.keys import NUMBER_LIMIT, NUMBER_MASK, SPACE_BITS, listed
@@ -29,7 +29,9 @@ from graphmem.stores.sqlite.rows import IMMUTABLE, INSERT, KIND_OF, TEXTS, Row, 
 PUT_NODE = "INSERT INTO node VALUES(?, ?, ?, ?, 1, 0)"
 SET_VERSION = "UPDATE node SET version = ? WHERE n = ?"
 RETIRE = "UPDATE node SET retired = 1, version = version + 1 WHERE n IN (SELECT value FROM json_each(?))"
+
 PUT_ALIAS = "INSERT OR IGNORE INTO alias VALUES(?, ?, ?, ?, ?)"
+SPEAKER = int(EdgeType.SPEAKER)  # a plain int: an enum's comparison and hash are calls
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ class Write:
     base: int = 0
     first_new: int = 0
     stored: dict[Id, Stored] = field(default_factory=dict)
-    at: dict[Id, int] = field(default_factory=dict)
+    at: Keys = field(default_factory=Keys)
     new: list[tuple[Node, int]] = field(default_factory=list)
     changed: list[tuple[Node, int, Node]] = field(default_factory=list)  # new value, key, old value
     logged: dict[int, Logged] = field(default_factory=dict)
@@ -107,17 +109,9 @@ class Write:
         asked.update(dict.fromkeys(alias.passage for alias in batch.aliases if alias.passage is not None))
         asked.update(dict.fromkeys((*batch.tokens, *batch.retire, *(id for id, _ in batch.delete))))
         self.stored = look_up(self.db, self.space.number, list(asked))
-        self.at = {id: found.n for id, found in self.stored.items()}
+        self.at = Keys({id: found.n for id, found in self.stored.items()})
         self.base = self.space.number << SPACE_BITS
         self.first_new = self.base + self.counters.next
-
-    def key(self, id: Id) -> int:
-        try:
-            return self.at[id]
-        except KeyError:
-            raise InputError(
-                f"the batch names {id}, which is neither in it nor in the store", hint="write the node first"
-            ) from None
 
     def sort_nodes(self) -> None:
         """Which nodes are new, which changed; what is the same is left alone."""
@@ -158,7 +152,7 @@ class Write:
         quoting = [node for node in touched if isinstance(node, (Note, Hyperedge))]
         nodes = self.prepared.nodes
         outside = {span.passage for node in quoting for span in node.spans if span.passage not in nodes}
-        keys = {self.key(id): id for id in outside}
+        keys = {self.at[id]: id for id in outside}
         texts = {keys[n]: text for n, text in self.db.execute(TEXTS, (listed(sorted(keys)),))} if keys else {}
         for node in quoting:
             for span in node.spans:
@@ -175,9 +169,9 @@ class Write:
         self.db.executemany(PUT_NODE, [(n, space, bytes.fromhex(node.id), int(kinds[n])) for node, n in self.new])
         rows: dict[NodeKind, list[Row]] = {}
         for node, n in self.new:
-            rows.setdefault(kinds[n], []).append(row(node, n, self.key))
+            rows.setdefault(kinds[n], []).append(row(node, n, self.at.__getitem__))
         for node, n, old in self.changed:
-            rows.setdefault(KIND_OF[type(node)], []).append(row(node, n, self.key))
+            rows.setdefault(KIND_OF[type(node)], []).append(row(node, n, self.at.__getitem__))
             self.db.execute(SET_VERSION, (old.version + 1, n))
             before = pack(older_values(image(old), image(node)))
             self.logged[n] = (n, bytes.fromhex(node.id), Op.UPDATE, before)
@@ -188,7 +182,7 @@ class Write:
     def put_aliases(self) -> None:
         seq, space = self.counters.seq + 1, self.space.number
         rows = [
-            (space, a.folded, self.key(a.entity), None if a.passage is None else self.key(a.passage), seq)
+            (space, a.folded, self.at[a.entity], None if a.passage is None else self.at[a.passage], seq)
             for a in self.prepared.batch.aliases
         ]
         if rows:
@@ -196,7 +190,7 @@ class Write:
 
     def put_edges(self) -> None:
         touched = [*self.new, *((node, n) for node, n, _ in self.changed)]
-        found = edges.collect(self.prepared.batch.edges, touched, self.key)
+        found = edges.collect(self.prepared.batch.edges, touched, self.at)
         self._unlink(found)
         adjacency = self.derived.adjacency
         self.edges = edges.write(self.db, adjacency, self.space.number, found, self.first_new)
@@ -208,7 +202,7 @@ class Write:
         gone = {
             at
             for node, n, old in self.changed
-            for at in dict(edges.implied(old, n, self.key)).keys() - dict(edges.implied(node, n, self.key)).keys()
+            for at in dict(edges.implied(old, n, self.at)).keys() - dict(edges.implied(node, n, self.at)).keys()
             if at not in found
         }
         ends = [n for _, n, _ in self.changed] if gone else []
@@ -233,38 +227,46 @@ class Write:
         made["kind"] = [KIND_OF[type(node)] for node, _ in self.new]
         speakers: dict[int, int] = {}
         for src, type_, dst, _ in self.edges.new:
-            if type_ == EdgeType.SPEAKER:
+            if type_ == SPEAKER:
                 speakers[src] = min(dst, speakers.get(src, dst))
-        place = {node.id: i for i, (node, _) in enumerate(self.new) if isinstance(node, Passage)}
-        for i in place.values():
-            node, n = self.new[i]
-            assert isinstance(node, Passage)
-            section = self.key(node.section) if node.section is not None else 0
-            at_us = NO_TIME if node.at_us is None else node.at_us
-            numbers = (n, self.key(node.source), section, speakers.get(n, 0))
-            made[i] = (NodeKind.PASSAGE, int(node.form), *(x & NUMBER_MASK for x in numbers), node.ordinal, at_us)
+        place: dict[Id, int] = {}
+        rows: list[Row] = []
+        for i, (node, n) in enumerate(self.new):
+            if isinstance(node, Passage):
+                place[node.id] = i
+                rows.append(self._head(node, n, speakers.get(n, 0)))
+        if rows:
+            made[list(place.values())] = np.array(rows, heads.HEAD)
         self._follow(made, place)
         return made
 
+    def _head(self, node: Passage, n: int, speaker: int) -> Row:
+        section = 0 if node.section is None else self.at[node.section] & NUMBER_MASK
+        at_us = NO_TIME if node.at_us is None else node.at_us
+        source, speaker = self.at[node.source] & NUMBER_MASK, speaker & NUMBER_MASK
+        return 3, int(node.form), n & NUMBER_MASK, source, section, speaker, node.ordinal, at_us
+
     def _follow(self, made: heads.HeadRows, place: dict[Id, int]) -> None:
         """Notes and hyperedges take after their first passage."""
-        quoting = [(i, node.spans[0].passage) for i, (node, _) in enumerate(self.new) if _quotes(node)]  # type: ignore[union-attr]
-        inside = [(i, place[passage]) for i, passage in quoting if passage in place]
-        if inside:
-            rows, owners = np.array(inside).T
-            kinds = made["kind"][rows]
-            made[rows] = made[owners]
-            made["kind"][rows] = kinds
-        outside = [(i, self.key(passage)) for i, passage in quoting if passage not in place]
-        if outside:
-            keys = sorted({n for _, n in outside})
-            known, found = heads.of_truth(self.db, keys)
-            at = {n: j for j, n in enumerate(known)}
-            for i, n in outside:
-                if n in at:
-                    kind = made[i]["kind"]
-                    made[i] = found[at[n]]
-                    made[i]["kind"] = kind
+        inside, outside = list[tuple[int, int]](), list[tuple[int, int]]()
+        for i, (node, _) in enumerate(self.new):
+            if isinstance(node, (Note, Hyperedge)) and node.spans:
+                passage = node.spans[0].passage
+                if passage in place:
+                    inside.append((i, place[passage]))
+                else:
+                    outside.append((i, self.at[passage]))
+        known, found = heads.of_truth(self.db, sorted({n for _, n in outside})) if outside else ([], heads.blank(0))
+        at = {n: j for j, n in enumerate(known)}
+        for pairs, rows in (
+            (inside, made),
+            ([(i, at[n]) for i, n in outside if n in at], found),
+        ):
+            if pairs:
+                mine, owners = np.array(pairs).T
+                kinds = made["kind"][mine]
+                made[mine] = rows[owners]
+                made["kind"][mine] = kinds
 
     def put_words(self) -> None:
         passages = [(n, self.prepared.term_lists[node.id]) for node, n in self.new if isinstance(node, Passage)]
@@ -283,7 +285,7 @@ class Write:
                     hint="use the embedder that the memory was made with",
                 )
             self._put_matrix(batch.vector_ids, as_f16(batch.vectors))
-        fresh = {self.key(id): codes for id, codes in batch.tokens.items()}
+        fresh = {self.at[id]: codes for id, codes in batch.tokens.items()}
         held = sorted(n for n in fresh if n < self.first_new)
         if held:
             offsets, codes = self.derived.tokens.get(self.space.number, local(held))
@@ -296,7 +298,7 @@ class Write:
             self.derived.tokens.add(self.space.number, local(list(fresh)), list(fresh.values()))
 
     def _put_matrix(self, ids: Sequence[Id], matrix: npt.NDArray[np.float16]) -> None:
-        keys = np.array([self.key(id) for id in ids], np.int64)
+        keys = np.array([self.at[id] for id in ids], np.int64)
         wanted = np.ones(len(keys), bool)
         old = np.flatnonzero(keys < self.first_new)
         if len(old):
@@ -317,7 +319,7 @@ class Write:
     # -- going
 
     def retire(self) -> None:
-        keys = [self.key(id) for id in dict.fromkeys(self.prepared.batch.retire) if not self._is_retired(id)]
+        keys = [self.at[id] for id in dict.fromkeys(self.prepared.batch.retire) if not self._is_retired(id)]
         if not keys:
             return
         ids = {self.at[id]: id for id in self.prepared.batch.retire}
@@ -364,10 +366,6 @@ class Write:
             changes,
         )
         return journal.put(self.db, self.space.number, self.space.name, self.counters, entry)
-
-
-def _quotes(node: Node) -> bool:
-    return isinstance(node, (Note, Hyperedge)) and bool(node.spans)
 
 
 def _wrong_quote(span: Span, text: str | None) -> InputError:
