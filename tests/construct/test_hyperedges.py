@@ -51,8 +51,7 @@ def test_what_is_no_plain_statement_gives_none(text: str) -> None:
 def test_a_document_tells_of_its_subject_by_name_and_by_pronoun() -> None:
     source, passages = document(
         "Ines Vega",
-        "Ines Vega (3 May 1900 – 4 June 1970) was a Norwegian film director. "
-        "She founded a school in Lund in 1931.",,
+        "Ines Vega (3 May 1900 – 4 June 1970) was a Norwegian film director. She founded a school in Lund in 1931.",
     )
     facts = told(build(passages, source))
     assert ("be born", {"agent": "Ines Vega", "time": "3 May 1900"}) in facts
@@ -85,8 +84,10 @@ def test_members_and_spans_are_sound() -> None:
 @pytest.mark.parametrize(
     ("form", "base"),
     [
-        ("went", "go"), ("married", "marry"), ("stopped", "stop"), ("moved", "move"), ("taking", "take"), ("flies", "fly"),
-        ("recorded", "record"), ("sung", "sing"), ("visits", "visit"), ("lying", "lie"), ("table", None), ("happy", None),
+        ("went", "go"), ("married", "marry"), ("stopped", "stop"), ("moved", "move"), ("taking", "take"),
+        ("flies", "fly"),
+        ("recorded", "record"), ("sung", "sing"), ("visits", "visit"), ("lying", "lie"),
+        ("table", None), ("happy", None),
     ],
 )  # fmt: skip
 def test_verbs_have_base_forms(form: str, base: str | None) -> None:
