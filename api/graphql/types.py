@@ -11,7 +11,7 @@ import strawberry
 from strawberry.scalars import JSON
 
 from graphmem import schema
-from graphmem.api.explain import label
+from graphmem.api.explain import label, spoken
 from graphmem.api.graphql.context import Context
 from graphmem.api.wire import iso
 from graphmem.schema import ONE_Q8
@@ -189,6 +189,10 @@ class Step:
     weight: float
     from_: NodeRef | None = strawberry.field(name="from")
     to: NodeRef
+
+    @strawberry.field(description="The kind in words.")
+    def words(self) -> str:
+        return spoken(self.kind)
 
     @classmethod
     def of(cls, step: schema.Step) -> Step:

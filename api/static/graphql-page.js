@@ -5,7 +5,7 @@ const EXAMPLES = [
   `# An answer with its citations,
 # and the path that led to each hit.
 query Answer {
-  answer(question: "Where does Ines have her studio?") {
+  answer(question: "Where does the ferry to Skerrow leave from?") {
     text
     found
     citations {
@@ -17,7 +17,7 @@ query Answer {
       degraded
       hits {
         score
-        path { kind weight to { label } }
+        path { words weight to { label } }
         note { text }
       }
     }

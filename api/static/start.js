@@ -6,8 +6,9 @@ const EXAMPLES = [
   "Where was the potter who founded the Saltworks born?",
   "What colour is Ruta's car?",
 ];
-const FOUND = `query ($question: String!) { recall(question: $question, limit: 5) { hits {
-  score note { text } path { kind weight to { kind label } } } } }`;
+const FOUND = `query ($question: String!) { recall(question: $question) { hits {
+  score note { text } passage { id } paths { weight steps { words weight to { id label } } } } } }`;
+const PATHS_SHOWN = 4;
 
 const by = (id) => document.getElementById(id);
 let stream = null;
@@ -30,7 +31,11 @@ function ask(question) {
   by("go").disabled = true;
   stream = new EventSource(`/answer/stream?question=${encodeURIComponent(question)}`);
   stream.addEventListener("token", (event) => { by("text").textContent += JSON.parse(event.data).text; });
-  stream.addEventListener("citations", (event) => showCitations(JSON.parse(event.data)));
+  stream.addEventListener("citations", (event) => {
+    const citations = JSON.parse(event.data);
+    showCitations(citations);
+    showPaths(question, new Set(citations.map((citation) => citation.passage.id)));
+  });
   stream.addEventListener("done", (event) => {
     by("text").textContent = JSON.parse(event.data).text;
     finish();
@@ -42,7 +47,6 @@ function ask(question) {
     by("text").classList.add("failed");
     finish();
   });
-  showPaths(question);
 }
 
 function finish() {
@@ -61,7 +65,8 @@ function showCitations(citations) {
   }
 }
 
-async function showPaths(question) {
+// How the cited evidence was found; how the best hits were, when the answer cites none.
+async function showPaths(question, cited) {
   const reply = await fetch("/graphql", {
     method: "POST",
     headers: { "content-type": "application/json" },
@@ -69,12 +74,19 @@ async function showPaths(question) {
   });
   const { data } = await reply.json();
   if (!data) return;
-  for (const hit of data.recall.hits) {
-    const item = add(by("hits"), "li", hit.note.text);
-    for (const step of hit.path) {
-      add(item, "span", `${step.kind} × ${step.weight.toFixed(3)} → ${step.to.label}`, "step");
+  const hits = data.recall.hits.filter((hit) => cited.size === 0 || (hit.passage && cited.has(hit.passage.id)));
+  for (const hit of hits) {
+    const item = add(by("hits"), "li", `${hit.score.toFixed(3)}  ${hit.note.text}`);
+    const paths = hit.paths.toSorted((one, other) => other.weight - one.weight).slice(0, PATHS_SHOWN);
+    for (const path of paths) {
+      add(item, "span", `+${path.weight.toFixed(3)}  ${path.steps.map((step) => inWords(step, hit)).join(", ")}`, "step");
     }
   }
+}
+
+function inWords(step, hit) {
+  const end = hit.passage && step.to.id === hit.passage.id ? "this passage" : step.to.label;
+  return `${step.words} × ${step.weight.toFixed(3)} → ${end}`;
 }
 
 for (const example of by("chips").dataset.sampled === "true" ? EXAMPLES : []) {
