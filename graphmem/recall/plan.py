@@ -51,9 +51,6 @@ class Plan:
 
 
 BALANCED = Plan("BALANCED")
-FAST = Plan("FAST", pool=32, known_scores=256, token_codes=1_500, expanded=64, edges_a_node=32)
-DEEP = Plan("DEEP", pool=192, known_scores=2_048, token_codes=20_000, expanded=1_024, edges_a_node=512)
-PLANS = {plan.name: plan for plan in (FAST, BALANCED, DEEP)}
 
 
 def without_edges(plan: Plan) -> Plan:

@@ -84,11 +84,12 @@ def _passages(name: str, floor: float, best: float) -> list[Row]:
 def edges_off() -> Iterator[None]:
     """Recall with every edge weight zero: same seeds, priors and ranker."""
     from graphmem import memory
+    from graphmem.recall.plan import without_edges
 
     original: Callable[..., Any] = memory.run_recall
 
     def flat(*args: Any, **options: Any) -> Any:
-        return original(*args, **{**options, "plan": options["plan"].without_edges()})
+        return original(*args, **{**options, "plan": without_edges(options["plan"])})
 
     memory.run_recall = flat
     try:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from graphmem.errors import DeadlineExceeded
-from graphmem.recall import BALANCED, DEEP, FAST, recall
+from graphmem.recall import BALANCED, recall
 from graphmem.recall.plan import without_edges
 from graphmem.schema import (
     Edge,
@@ -102,7 +102,7 @@ def test_the_answer_is_found_through_the_turn_that_asks(chat: Talk) -> None:
     )
 
 
-@pytest.mark.parametrize("plan", [FAST, BALANCED, DEEP, without_edges(BALANCED)], ids=lambda plan: plan.name)
+@pytest.mark.parametrize("plan", [BALANCED, without_edges(BALANCED)], ids=lambda plan: plan.name)
 def test_the_weights_of_the_paths_sum_to_the_score(chat: Talk, plan: object) -> None:
     found = chat.ask("What colour did Ada choose in May?", axis(1, 0.4), plan=plan)
     assert found.hits
