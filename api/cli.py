@@ -1,4 +1,4 @@
-"""The command line. Exit codes are those of `graphmem.errors`, plus 0 for done and 130 for Ctrl-C."""
+"""The command line. Exit codes are those of `graphmem.errors`, plus 0 for done and 128 + signal when stopped."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from graphmem.api.terminal import fail, say
 
 EPILOG = (
     "Exit codes: 0 done (also when nothing is found), 1 unexpected or refused, 2 bad input or setting, 3 not found, "
-    "4 the store, 5 a model, 6 a job with failed items, 130 interrupted."
+    "4 the store, 5 a model, 6 a job with failed items, 130 or 143 stopped."
 )
 
 app = typer.Typer(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,5 +54,9 @@ def run(settings: Settings, memory: Memory, taken: socket.socket) -> None:
 
     from graphmem.api.app import create_app
 
+    def stop(*_: object) -> None:
+        raise SystemExit(128 + signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, stop)  # uvicorn ends in order, then hands the signal on: the memory is still open
     config = uvicorn.Config(create_app(settings, memory=memory), log_level="warning", timeout_graceful_shutdown=5)
     uvicorn.Server(config).run(sockets=[taken])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 import graphmem
@@ -282,3 +284,24 @@ def test_a_port_in_use_is_one_clear_error(sample_store: Path) -> None:
         done = run_cli("serve", "--port", taken.getsockname()[1], "--store", sample_store)
     assert done.returncode == 2, done.stderr
     assert "is in use" in done.stderr
+
+
+@pytest.mark.parametrize(("stop", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_serve_says_where_it_is_and_closes_its_store_when_it_is_stopped(
+    own_store: Path, stop: signal.Signals, code: int
+) -> None:
+    command = [sys.executable, "-m", "graphmem.api.cli", "serve", "--port", "0", "--store", str(own_store)]
+    server = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1, env=environment()
+    )
+    try:
+        assert server.stdout is not None
+        url = server.stdout.readline().rpartition(" ")[2].strip()
+        assert httpx.get(f"{url}/healthz", timeout=60).json()["status"] == "ok"
+        server.send_signal(stop)
+        _, complaints = server.communicate(timeout=30)
+    finally:
+        server.kill()
+    assert server.returncode == code
+    assert complaints == ""
+    assert [file.name for file in own_store.parent.iterdir()] == [own_store.name]
