@@ -117,6 +117,7 @@ class Pipeline:
         built = self.constructor.build(
             self.space.key, placed.source, placed.passages, known=known, before=placed.before
         )
+        built = replace(built, entities=self._unknown(built.entities))
         commit = self.store.write(self.space, self._batch(placed, built, origin, retired, items))
         return report(placed, built, origin.job, commit.seq if commit else 0)
 
@@ -129,6 +130,13 @@ class Pipeline:
             if isinstance(node, Entity):
                 known[names[index]] = (*known.get(names[index], ()), node)
         return known
+
+    def _unknown(self, entities: tuple[Entity, ...]) -> tuple[Entity, ...]:
+        """Those that the store does not hold. One that a name did not lead to, but that has the same identity, is the
+        same entity: the one that came first stays as it is."""
+        with self.store.reader(self.space) as reader:
+            numbers = reader.numbers([entity.id for entity in entities])
+        return tuple(entity for entity, number in zip(entities, numbers.tolist(), strict=True) if number < 0)
 
     def _batch(
         self, placed: Placed, built: Constructed, origin: Origin, retired: tuple[Id, ...], items: tuple[Item, ...]
