@@ -44,13 +44,6 @@ def extract(recall: Recall) -> Extract | None:
     return Extract(f"{part.text} [1]", (cite(recall, 1, part.passage, part.start, part.end),))
 
 
-def guess(recall: Recall) -> str:
-    """The text of the answer whether or not memory holds it, "" when nothing was found: what never refusing gives."""
-    question = question_of(recall)
-    evidence = evidence_for(recall, question)
-    return answered(question, evidence).text if evidence else ""
-
-
 def question_of(recall: Recall) -> Question:
     speakers = {ranked.passage.speaker for ranked in recall.passages if ranked.passage.speaker}
     return read(recall.question, speakers)

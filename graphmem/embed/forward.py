@@ -105,7 +105,8 @@ def _block(weights: dict[str, Array], number: int) -> Block:
 
 
 def _linear(x: Array, weights: tuple[Array, Array]) -> Array:
-    return np.asarray(x @ weights[0].T + weights[1])
+    """x @ matrix.T + bias, the long way round: OpenBLAS takes .27 instead of .41 ms for 12 tokens this way."""
+    return np.asarray((weights[0] @ x.T).T + weights[1])
 
 
 def _attended(x: Array, block: Block) -> Array:

@@ -19,8 +19,9 @@ from statistics import mean, median
 from typing import Any
 
 import graphmem
-from graphmem.answer.extract import guess
-from graphmem.schema import PassageDraft, SourceDraft
+from graphmem.answer.evidence import evidence_for
+from graphmem.answer.extract import answered, question_of
+from graphmem.schema import PassageDraft, Recall, SourceDraft
 from tests.bench import data
 from tests.bench.table import Row
 
@@ -81,6 +82,13 @@ def asked(memory: graphmem.Memory, question: dict[str, Any]) -> Outcome:
     right = "" if category == ADVERSARIAL else str(question["answer"])
     given = token_f1(told, right) if answer.found else 0.0
     return Outcome(category, not answer.found, given, token_f1(guess(answer.recall), right), spent)
+
+
+def guess(recall: Recall) -> str:
+    """The extracted text whether or not memory holds the answer: what never refusing would say."""
+    question = question_of(recall)
+    evidence = evidence_for(recall, question)
+    return answered(question, evidence).text if evidence else ""
 
 
 def rows(outcomes: list[Outcome]) -> list[Row]:
