@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
+from dataclasses import replace
 from datetime import datetime, timezone
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from graphmem.embed import Embedder, default_embedder
-from graphmem.errors import InputError, NotFound
+from graphmem.errors import InputError, NotFound, StoreError
 from graphmem.recall import BALANCED, Plan
 from graphmem.recall import recall as run_recall
 from graphmem.schema import (
@@ -27,6 +28,7 @@ from graphmem.schema import (
     Recall,
     Report,
     SourceDraft,
+    Space,
 )
 from graphmem.stores import open_store
 from graphmem.stores.base import Reader, Store
@@ -73,7 +75,7 @@ class Memory:
         self.store = store
         self.embedder = embedder if embedder is not None else default_embedder()
         self.generator = generator
-        self.space = store.space(space, create=not read_only)
+        self.space = agreed(store, store.space(space, create=not read_only), self.embedder, read_only=read_only)
 
     @cached_property
     def _pipeline(self) -> Pipeline:
@@ -175,7 +177,8 @@ class Memory:
         answer = yield from respond(recalled, generator=self.generator, deadline_s=deadline_s)
         cited = [citation.note.id for citation in answer.citations if citation.note is not None]
         if cited:
-            self.store.used(self.space, cited, time.time_ns() // 1000)
+            with suppress(StoreError):  # a count is losable: a busy or read-only store is no reason to lose an answer
+                self.store.used(self.space, cited, time.time_ns() // 1000)
         return answer
 
     def answer(self, question: str, *, limit: int = 10, now: When = None, deadline_s: float | None = None) -> Answer:
@@ -262,6 +265,24 @@ class Memory:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def agreed(store: Store, space: Space, embedder: Embedder, *, read_only: bool) -> Space:
+    """The space, once it is sure that its vectors and the embedder's can be compared. An empty space takes any."""
+    if space.embedder == embedder.name:
+        return space
+    if space.embedder:
+        with store.reader(space) as reader:
+            vectors = reader.counts()["vectors"]
+        if vectors:
+            raise StoreError(
+                f"space {space.name!r} holds {vectors:,} vectors of {space.embedder}, not of {embedder.name}",
+                hint=f"open it with {space.embedder}, or ingest into another space",
+                source=store.url,
+            )
+    if not read_only:
+        store.name_embedder(space, embedder.name)
+    return replace(space, embedder=embedder.name)
 
 
 def sound(text: str) -> tuple[str, int]:

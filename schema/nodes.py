@@ -26,11 +26,13 @@ def q8(value: float) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """The boundary of isolation: a user, an agent, a team. `key` keys every id in it; `number` is the store's own."""
+    """The boundary of isolation: a user, an agent, a team. `key` keys every id in it, `number` is the store's own,
+    `embedder` names the model of its vectors ("" before the first)."""
 
     name: str
     key: bytes = field(repr=False)
     number: int = 0
+    embedder: str = ""
 
     def __post_init__(self) -> None:
         if not self.name or len(self.name) > 200 or not self.name.isprintable():

@@ -13,7 +13,8 @@ CREATE TABLE space(
   key BLOB NOT NULL,
   seq INTEGER NOT NULL DEFAULT 0,
   next INTEGER NOT NULL DEFAULT 1,
-  chain BLOB NOT NULL DEFAULT x''
+  chain BLOB NOT NULL DEFAULT x'',
+  embedder TEXT NOT NULL DEFAULT ''
 ) STRICT;
 
 CREATE TABLE node(
@@ -86,6 +87,8 @@ CREATE TABLE note(
   subject TEXT
 ) STRICT;
 CREATE INDEX note_time ON note(space, valid_from_us, valid_to_us) WHERE valid_from_us IS NOT NULL;
+
+CREATE INDEX note_subject ON note(space, subject) WHERE subject IS NOT NULL;
 
 CREATE TABLE entity(
   n INTEGER PRIMARY KEY,

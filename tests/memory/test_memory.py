@@ -1,9 +1,11 @@
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 
 import graphmem
-from graphmem.errors import InputError, NotFound
+from graphmem.embed import HashEmbedder
+from graphmem.errors import InputError, NotFound, StoreError
 from graphmem.memory import moment
 from graphmem.schema import EdgeType, NodeKind, Passage, PassageDraft, SourceDraft
 
@@ -54,9 +56,7 @@ def test_turns_of_a_session_follow_each_other(memory: graphmem.Memory) -> None:
     assert follows == {(first, second)}
 
 
-def test_a_source_written_in_batches_equals_the_same_source_resumed(tmp_path) -> None:  # type: ignore[no-untyped-def]
-    from graphmem.embed import HashEmbedder
-
+def test_a_source_written_in_batches_equals_the_same_source_resumed(tmp_path: Path) -> None:
     drafts = [
         PassageDraft(f"Turn {n} tells of the village Brel{n % 7}.", f"t{n}", "Ada", n, section=f"s{n // 300}")
         for n in range(700)
@@ -145,9 +145,7 @@ def test_an_answer_from_an_empty_memory_says_not_in_memory(memory: graphmem.Memo
     assert answer.citations == ()
 
 
-def test_spaces_see_only_themselves(tmp_path) -> None:  # type: ignore[no-untyped-def]
-    from graphmem.embed import HashEmbedder
-
+def test_spaces_see_only_themselves(tmp_path: Path) -> None:
     url = str(tmp_path / "store.db")
     with graphmem.open(url, space="ada", embedder=HashEmbedder()) as one:
         one.remember("The gate is blue.")
@@ -180,3 +178,21 @@ def test_moments_are_microseconds_utc_with_the_offset_of_the_source(
     at: object, expected: tuple[int, int | None]
 ) -> None:
     assert moment(at) == expected  # type: ignore[arg-type]
+
+
+def test_a_space_of_another_embedder_is_refused_with_both_named(tmp_path: Path) -> None:
+    url = str(tmp_path / "store.db")
+    with graphmem.open(url, embedder=HashEmbedder()) as memory:
+        memory.remember("The gate is blue.")
+    other = HashEmbedder()
+    other.name = "other"
+    with pytest.raises(StoreError, match="not of other"):
+        graphmem.open(url, embedder=other)
+
+
+def test_an_answer_from_a_read_only_memory_is_given(tmp_path: Path) -> None:
+    url = str(tmp_path / "store.db")
+    with graphmem.open(url, embedder=HashEmbedder()) as memory:
+        memory.remember("The garden gate is painted blue.")
+    with graphmem.open(url, embedder=HashEmbedder(), read_only=True) as memory:
+        assert memory.answer("What colour is the garden gate?").text

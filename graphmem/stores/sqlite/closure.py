@@ -6,8 +6,9 @@ import sqlite3
 from collections.abc import Sequence
 
 from graphmem.schema import ROLES, EdgeType, Id, NodeKind
-from graphmem.stores.sqlite.images import unpack
+from graphmem.stores.sqlite.images import Image, unpack
 from graphmem.stores.sqlite.keys import listed
+from graphmem.stores.sqlite.rows import TEXTS
 
 PARTS = """SELECT n FROM section WHERE source IN (SELECT value FROM json_each(?1))
   UNION SELECT n FROM passage WHERE source IN (SELECT value FROM json_each(?1))
@@ -19,11 +20,12 @@ SUBJECTS = """SELECT note.n FROM json_each(?) AS asked JOIN node ON node.n = ask
 OLDER = """SELECT older.n FROM source AS newer JOIN source AS older ON older.space = newer.space
   AND older.kind = newer.kind AND older.outside_id = newer.outside_id AND older.revision < newer.revision
   WHERE newer.n IN (SELECT value FROM json_each(?))"""
-COPIES = """SELECT copy.n FROM passage JOIN source AS mine ON mine.n = passage.source
+FAMILY = """SELECT DISTINCT other.n FROM passage JOIN source AS mine ON mine.n = passage.source
   JOIN source AS other ON other.space = mine.space AND other.kind = mine.kind AND other.outside_id = mine.outside_id
-  JOIN passage AS copy ON copy.source = other.n AND copy.text = passage.text JOIN node ON node.n = copy.n
-  WHERE passage.n IN (SELECT value FROM json_each(?)) AND node.retired"""
-REACHING = (PARTS, DERIVED, SUBJECTS, OLDER, COPIES)
+  WHERE passage.n IN (SELECT value FROM json_each(?)) AND other.n <> mine.n"""
+RETIRED_IN = """SELECT passage.n, text FROM passage JOIN node ON node.n = passage.n
+  WHERE source IN (SELECT value FROM json_each(?)) AND node.retired"""
+REACHING = (PARTS, DERIVED, SUBJECTS, OLDER)
 EMPTY_SECTIONS = """SELECT section.n FROM section WHERE n IN (SELECT section FROM passage
     WHERE n IN (SELECT value FROM json_each(?1)))
   AND NOT EXISTS (SELECT 1 FROM passage WHERE section = section.n AND n NOT IN (SELECT value FROM json_each(?1)))"""
@@ -36,24 +38,31 @@ NAMED = f"""SELECT DISTINCT edge.dst FROM edge JOIN node ON node.n = edge.dst AN
 STILL_NAMED = f"""SELECT DISTINCT dst FROM edge WHERE dst IN (SELECT value FROM json_each(?1))
   AND edge.type <> {int(EdgeType.ALSO_KNOWN_AS)} AND src NOT IN (SELECT value FROM json_each(?2))"""
 PAST_DELETES = "SELECT n, id, before FROM change WHERE space = ? AND op = 'delete' AND before IS NOT NULL"
+PAST_EDGES = "SELECT src, dst FROM edge_change WHERE space = ? AND op = 'delete'"
 
 
 def reached(db: sqlite3.Connection, named: Sequence[int]) -> set[int]:
     """Keys of the nodes to erase: parts of sources, copies in superseded revisions, what is derived, then sections
     and sources left without a passage, and entities that nothing else names."""
-    found, fresh = set(named), set(named)
+    found = set(named) | copies(db, named)
+    fresh = found
     while fresh:
         keys = listed(sorted(fresh))
-        fresh = {
-            n for statement in (PARTS, DERIVED, SUBJECTS, OLDER, COPIES) for (n,) in db.execute(statement, (keys,))
-        }
-        fresh -= found
+        fresh = {n for statement in REACHING for (n,) in db.execute(statement, (keys,))} - found
         found |= fresh
     keys = listed(sorted(found))
     sources = {n for (n,) in db.execute(EMPTY_SOURCES, (keys,))}
     found |= sources | {n for (n,) in db.execute(EMPTY_SECTIONS, (keys,))}
     found |= {n for (n,) in db.execute(SECTIONS_OF, (listed(sorted(sources)),))}
     return found | orphans(db, found)
+
+
+def copies(db: sqlite3.Connection, passages: Sequence[int]) -> set[int]:
+    """Retired passages of other revisions of the same source that say the same: searches no longer show them."""
+    keys = listed(list(passages))
+    family = [n for (n,) in db.execute(FAMILY, (keys,))]
+    texts = {text for _, text in db.execute(TEXTS, (keys,))}
+    return {n for n, text in db.execute(RETIRED_IN, (listed(family),)) if text in texts}
 
 
 def orphans(db: sqlite3.Connection, gone: set[int]) -> set[int]:
@@ -63,21 +72,27 @@ def orphans(db: sqlite3.Connection, gone: set[int]) -> set[int]:
     return named - {n for (n,) in db.execute(STILL_NAMED, (listed(sorted(named)), keys))}
 
 
-def past_deletes(db: sqlite3.Connection, space: int, ids: set[Id]) -> set[int]:
-    """Keys of nodes that were deleted or undone earlier and whose journaled images stem from these ids."""
+def past_deletes(db: sqlite3.Connection, space: int, ids: set[Id], gone: set[int]) -> set[int]:
+    """Keys of nodes that were deleted or undone earlier and whose journaled images stem from these ids, or that only
+    what goes named."""
     images = [(n, raw.hex(), unpack(before)) for n, raw, before in db.execute(PAST_DELETES, (space,))]
-    found: set[int] = set()
-    known, growing = set(ids), True
+    named_by: dict[int, set[int]] = {}
+    for src, dst in db.execute(PAST_EDGES, (space,)):
+        named_by.setdefault(dst, set()).add(src)
+    found, known, growing = set[int](), set(ids), True
     while growing:
         growing = False
         for n, id, fields in images:
-            if n in found:
-                continue
-            names = {span[0] for span in fields.get("spans", ())} | set(fields.get("parents", ()))
-            names |= {member[1] for member in fields.get("members", ())} | {id}
-            names |= {fields.get("source"), fields.get("section"), fields.get("subject")}
-            if names & known:
+            by = named_by.get(n, set()) if "type" in fields else set()  # an entity
+            if n not in found and ((_names(fields) | {id}) & known or (by and by <= found | gone)):
                 found.add(n)
                 known.add(id)
                 growing = True
     return found
+
+
+def _names(fields: Image) -> set[Id]:
+    """The ids that an image names."""
+    named = {span[0] for span in fields.get("spans", ())} | set(fields.get("parents", ()))
+    named |= {member[1] for member in fields.get("members", ())}
+    return named | {fields[name] for name in ("source", "section", "subject") if fields.get(name)}

@@ -61,6 +61,6 @@ def _edges(db: sqlite3.Connection, space: int) -> Iterator[bytes]:
         as_json([ids[src], EdgeType(type).name, ids[dst], start, stop, weight, reason])
         for src, type, dst, start, stop, weight, reason in rows
     ]
-    lines += [as_json([ids[entity], folded, ids[seen] if seen else None]) for entity, folded, seen in names]
+    lines += [as_json([ids[entity], folded, ids.get(seen)]) for entity, folded, seen in names]
     for line in sorted(lines):
         yield line.encode() + b"\n"

@@ -54,7 +54,7 @@ def forget(db: sqlite3.Connection, derived: Derived, space: Space, ids: Sequence
     live, past = _named(db, number, ids)
     gone = reached(db, live)
     names = ids_of(db, sorted(gone))
-    past |= past_deletes(db, number, {*names.values(), *ids})
+    past |= past_deletes(db, number, {*names.values(), *ids}, gone)
     counts = _counts(db, gone, past)
     text = scrub.Text.of(db, number, gone)
     seqs, jobs = _commits_of(db, number, gone | past)

@@ -31,6 +31,8 @@ HEAD = np.dtype(
 )
 HeadRows = npt.NDArray[Any]
 
+FORMAT = 1
+
 GET = "SELECT n, body FROM head WHERE n IN (SELECT value FROM json_each(?))"
 PUT = "INSERT INTO head VALUES(?, ?) ON CONFLICT(n) DO UPDATE SET body = excluded.body"
 DROP = "DELETE FROM head WHERE n IN (SELECT value FROM json_each(?))"

@@ -17,7 +17,7 @@ from graphmem.stores.base import Candidates, Floats, Found, Heads, Neighbours, N
 from graphmem.stores.sqlite import check, digest, edges, heads, jobs, journal, times
 from graphmem.stores.sqlite.connect import bounded
 from graphmem.stores.sqlite.derived import Derived
-from graphmem.stores.sqlite.ids import ids_of, look_up
+from graphmem.stores.sqlite.ids import ids_of, look_up, packed
 from graphmem.stores.sqlite.keys import NUMBER_MASK, SPACE_BITS, listed, node_keys, node_range
 from graphmem.stores.sqlite.rows import load
 
@@ -109,7 +109,7 @@ class SqliteReader:
 
     @bounded
     def page(self, kind: NodeKind, *, after: Id | None = None, limit: int = 100) -> list[Node]:
-        last = b"" if after is None else bytes.fromhex(after)
+        last = b"" if after is None else packed([after])
         keys = [n for (n,) in self._db.execute(PAGE, (self._number, last, int(kind), limit))]
         nodes = load(self._db, keys)
         return [nodes[n] for n in keys]

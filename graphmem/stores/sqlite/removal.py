@@ -26,6 +26,8 @@ DROP_ROWS = (
     "DELETE FROM node WHERE n IN (SELECT value FROM json_each(?))",
 )
 
+CHUNK = 2_000
+
 AliasRow = tuple[str, int, int | None, int]
 
 
@@ -33,7 +35,9 @@ def remove(db: sqlite3.Connection, derived: Derived, space: int, keys: Sequence[
     """Takes these nodes out; gives back the edges that went with them. Derived rows first: they are found by the
     text that is about to go."""
     found = db.execute(KINDS, (listed(list(keys)),)).fetchall()
-    derived.take_out(space, [n for n, _, retired in found if not retired], shelve=False)
+    live = [n for n, _, retired in found if not retired]
+    for start in range(0, len(live), CHUNK):
+        derived.take_out(space, live[start : start + CHUNK], shelve=False)
     gone = edges.incident(db, [n for n, *_ in found])
     edges.remove(db, derived.adjacency, space, gone)
     for kind in sorted({kind for _, kind, _ in found}):
@@ -51,17 +55,12 @@ def delete_logged(
     db: sqlite3.Connection, derived: Derived, space: int, keys: Sequence[int]
 ) -> tuple[list[Logged], list[Full]]:
     """Deletes nodes; their images with their aliases, and the edges that went with them."""
-    old = load(db, keys)
     names: dict[int, list[tuple[str, int | None, int]]] = {}
     for folded, entity, passage, seq in aliases(db, keys):
         names.setdefault(entity, []).append((folded, passage, seq))
-    logged: list[Logged] = [
-        (
-            n,
-            bytes.fromhex(node.id),
-            Op.DELETE,
-            pack(image(node) | {"version": node.version} | ({"aliases": names[n]} if n in names else {})),
-        )
-        for n, node in sorted(old.items())
-    ]
+    logged: list[Logged] = []
+    for start in range(0, len(keys), CHUNK):
+        for n, node in sorted(load(db, keys[start : start + CHUNK]).items()):
+            more = {"version": node.version} | ({"aliases": names[n]} if n in names else {})
+            logged.append((n, bytes.fromhex(node.id), Op.DELETE, pack(image(node) | more)))
     return logged, remove(db, derived, space, keys)

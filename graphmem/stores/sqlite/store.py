@@ -11,10 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from graphmem.analysis import ANALYSER_VERSION
 from graphmem.errors import NotFound, StoreBusy, StoreError, StoreReadOnly
 from graphmem.schema import Batch, Commit, ForgetReport, Id, Item, Job, JobState, Space
 from graphmem.stores.base import Reader
-from graphmem.stores.sqlite import check, erase, jobs, undo
+from graphmem.stores.sqlite import adjacency, check, codes, erase, heads, jobs, postings, undo
 from graphmem.stores.sqlite.codes import CodeCache
 from graphmem.stores.sqlite.connect import (
     BULK_CHECKPOINT_PAGES,
@@ -31,12 +32,19 @@ from graphmem.stores.sqlite.write import Write, prepare
 
 IDLE_READERS = 8
 
-SPACE = "SELECT number, key FROM space WHERE name = ?"
-SPACES = "SELECT name, key, number FROM space ORDER BY name"
+SPACE = "SELECT number, key, embedder FROM space WHERE name = ?"
+SPACES = "SELECT name, key, number, embedder FROM space ORDER BY name"
+NAME_EMBEDDER = "UPDATE space SET embedder = ? WHERE number = ?"
 PUT_SPACE = "INSERT INTO space(name, key) VALUES(?, ?)"
 SEQ = "SELECT seq FROM space WHERE number = ?"
-META = "SELECT value FROM meta WHERE key = 'dimension'"
-PUT_META = "INSERT OR IGNORE INTO meta VALUES('dimension', ?)"
+META = "SELECT value FROM meta WHERE key = ?"
+PUT_META = "INSERT INTO meta VALUES(?, ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value"
+
+#: What derived rows are made by. A store of another formats is rebuilt when it is opened for writing.
+FORMATS = (
+    f"analyser {ANALYSER_VERSION} heads {heads.FORMAT} postings {postings.FORMAT} codes {codes.FORMAT} "
+    f"adjacency {adjacency.FORMAT}"
+)
 
 
 class SqliteStore:
@@ -71,6 +79,11 @@ class SqliteStore:
                 db.close()
                 raise
             self._dimension = self._known_dimension(db)
+            if self._formats(db) != FORMATS:
+                db.close()
+                raise StoreReadOnly(
+                    "what is derived in the store was made by another version", hint="open it once for writing"
+                )
             self._pool.append(Derived.on(db, self._dimension, self._cache))
             return
         db = self._connect()
@@ -81,13 +94,27 @@ class SqliteStore:
             raise
         self._dimension = self._known_dimension(db)
         self._writer = Derived.on(db, self._dimension, self._cache)
+        if self._formats(db) != FORMATS:
+            self._rebuild_all()
+
+    def _formats(self, db: sqlite3.Connection) -> str:
+        with translated(self.path):
+            row = db.execute(META, ("formats",)).fetchone()
+        return row[0] if row else ""
+
+    def _rebuild_all(self) -> None:
+        """In one transaction, so that no reader ever meets derived rows of two makes."""
+        with self._write() as derived:
+            for _, _, number in derived.db.execute(SPACES).fetchall():
+                check.rebuild(derived.db, derived, number)
+            derived.db.execute(PUT_META, ("formats", FORMATS))
 
     def _connect(self, *, query_only: bool = False) -> sqlite3.Connection:
         return connect(self.path, read_only=self.read_only, busy_timeout_s=self._busy_timeout_s, query_only=query_only)
 
     def _known_dimension(self, db: sqlite3.Connection) -> int:
         with translated(self.path):
-            row = db.execute(META).fetchone()
+            row = db.execute(META, ("dimension",)).fetchone()
         return int(row[0]) if row else self._dimension
 
     # -- spaces
@@ -104,8 +131,8 @@ class SqliteStore:
                 row = derived.db.execute(SPACE, (name,)).fetchone()  # another writer may have been first
                 if row is None:
                     number = derived.db.execute(PUT_SPACE, (name, wanted.key)).lastrowid
-                    row = (number, wanted.key)
-        return Space(name, row[1], row[0])
+                    row = (number, wanted.key, "")
+        return Space(name, row[1], row[0], row[2])
 
     def spaces(self) -> list[Space]:
         with self._read() as derived:
@@ -185,10 +212,14 @@ class SqliteStore:
 
     def _settle_dimension(self, derived: Derived, dimension: int) -> None:
         """The first vectors of a store say how long its vectors are."""
-        if derived.db.execute(META).fetchone() is None:
-            derived.db.execute(PUT_META, (str(dimension),))
+        if derived.db.execute(META, ("dimension",)).fetchone() is None:
+            derived.db.execute(PUT_META, ("dimension", str(dimension)))
         self._dimension = self._known_dimension(derived.db)
         derived.settle(self._dimension)
+
+    def name_embedder(self, space: Space, name: str) -> None:
+        with self._write() as derived:
+            derived.db.execute(NAME_EMBEDDER, (name, space.number))
 
     # -- jobs
 

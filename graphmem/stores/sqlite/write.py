@@ -14,7 +14,21 @@ import numpy.typing as npt
 
 from graphmem.analysis import indexed_text, terms
 from graphmem.errors import Conflict, InputError, NotFound
-from graphmem.schema import Batch, Commit, EdgeType, Hyperedge, Id, Node, NodeKind, Note, Op, Passage, Space, Span
+from graphmem.schema import (
+    ROLES,
+    Batch,
+    Commit,
+    EdgeType,
+    Hyperedge,
+    Id,
+    Node,
+    NodeKind,
+    Note,
+    Op,
+    Passage,
+    Space,
+    Span,
+)
 from graphmem.stores.base import NO_TIME
 from graphmem.stores.sqlite import edges, heads, jobs, journal
 from graphmem.stores.sqlite.derived import Derived, as_f16, local
@@ -31,6 +45,7 @@ SET_VERSION = "UPDATE node SET version = ? WHERE n = ?"
 RETIRE = "UPDATE node SET retired = 1, version = version + 1 WHERE n IN (SELECT value FROM json_each(?))"
 
 PUT_ALIAS = "INSERT OR IGNORE INTO alias VALUES(?, ?, ?, ?, ?)"
+STEMS = {int(type) for type in (EdgeType.FROM, EdgeType.DERIVED, *ROLES)}
 SPEAKER = int(EdgeType.SPEAKER)  # a plain int: an enum's comparison and hash are calls
 
 
@@ -288,9 +303,10 @@ class Write:
         fresh = {self.at[id]: codes for id, codes in batch.tokens.items()}
         held = sorted(n for n in fresh if n < self.first_new)
         if held:
+            retired = self._retired()
             offsets, codes = self.derived.tokens.get(self.space.number, local(held))
             for i, n in enumerate(held):
-                if codes[offsets[i] : offsets[i + 1]].tobytes() == fresh[n].tobytes() or self._retired(n):
+                if codes[offsets[i] : offsets[i + 1]].tobytes() == fresh[n].tobytes() or n in retired:
                     del fresh[n]
                 else:
                     self.revectored = True
@@ -304,7 +320,7 @@ class Write:
         if len(old):
             stored = self.derived.codes.vectors(self.space.number, keys[old] & NUMBER_MASK)
             wanted[old] = (stored != matrix[old].astype(np.float32)).any(axis=1)
-            wanted[old] &= [not self._retired(n) for n in keys[old].tolist()]
+            wanted[old] &= ~np.isin(keys[old], list(self._retired()))
             self.revectored |= bool(wanted[old].any())
         kinds = self._kinds(ids)[wanted]
         self.derived.codes.add(self.space.number, keys[wanted] & NUMBER_MASK, kinds, matrix[wanted])
@@ -313,8 +329,8 @@ class Write:
         nodes, stored = self.prepared.nodes, self.stored
         return np.array([KIND_OF[type(nodes[id])] if id in nodes else stored[id].kind for id in ids], np.uint8)
 
-    def _retired(self, n: int) -> bool:
-        return any(found.retired for found in self.stored.values() if found.n == n)
+    def _retired(self) -> set[int]:
+        return {found.n for found in self.stored.values() if found.retired}
 
     # -- going
 
@@ -346,9 +362,20 @@ class Write:
                 )
             keys.append(found.n)
         if keys:
+            self._refuse_to_orphan(keys)
             logged, gone = delete_logged(self.db, self.derived, self.space.number, keys)
             self.logged.update({entry[0]: entry for entry in logged})
             self.changes += edges.log(self.db, self.space.number, self.counters.seq + 1, Op.DELETE, gone)
+
+    def _refuse_to_orphan(self, keys: list[int]) -> None:
+        """Evidence is only ever erased, and what is derived from a node goes with it or before it."""
+        gone = set(keys)
+        if any(found.kind in IMMUTABLE for found in self.stored.values() if found.n in gone):
+            raise InputError("sources, sections and passages are never deleted", hint="`forget` erases them")
+        for src, type_, dst, *_ in edges.incident(self.db, keys):
+            if dst in gone and src not in gone and type_ in STEMS:
+                id = next(id for id, n in self.at.items() if n == dst)
+                raise InputError(f"node {id} has a note or relation made from it", hint="delete that with it")
 
     def commit(self) -> Commit | None:
         changes = self.changes + len(self.logged)
