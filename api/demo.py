@@ -112,9 +112,7 @@ def show_reply(screen: Console, told: dict[str, Any]) -> None:
 def show_hit(screen: Console, hit: dict[str, Any]) -> None:
     screen.print(Text(f"\n{hit['score']:.3f}  {hit['note']['text']}"))
     for path in sorted(hit["paths"], key=lambda path: -path["weight"])[:PATHS_SHOWN]:
-        steps = ", ".join(
-            f"{spoken(step['kind'])} ×{step['weight']:.3f} → {step['to']['label']}" for step in path["steps"]
-        )
+        steps = ", ".join(step_words(step, hit) for step in path["steps"])
         screen.print(Text(f"  {path['weight']:+.3f}  {steps}", style="dim"))
 
 
