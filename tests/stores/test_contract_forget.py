@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from graphmem.analysis import terms
 from graphmem.errors import NotFound
 from graphmem.schema import Batch, Edge, EdgeType, NodeKind, Note, NoteKind, Source, Space, note_id
 from graphmem.stores.base import Store
@@ -30,7 +31,7 @@ def test_a_forgotten_passage_takes_along_what_is_derived_from_it(store: Store, s
         assert reader.history(gone.note.id) == []
         assert reader.entities(["ben", "key", "ada"]).name.tolist() == [2]
         assert set(reader.get([node.id for node in kept.nodes])) == {node.id for node in kept.nodes}
-        assert len(reader.text(["key"], None).numbers) == 0
+        assert len(reader.text(terms("key"), None).numbers) == 0
     assert sound(store, space)
 
 
@@ -70,6 +71,21 @@ def test_a_source_is_forgotten_with_its_earlier_revisions(store: Store, space: S
     store.forget(space, [newer.id])
     after = counts(store, space)
     assert [after[kind] for kind in ("source", "section", "passage", "note", "retired", "entity")] == [0] * 6
+    assert sound(store, space)
+
+
+def test_a_retired_copy_of_what_is_forgotten_goes_too(store: Store, space: Space) -> None:
+    chat = Chat(space)
+    turn, kept = chat.turn(0, "The gate is blue."), chat.turn(1, "The door is red.")
+    store.write(space, chat.batch(turn, kept))
+    newer = Source("e" * 32, "conversation", chat.name, revision=1, supersedes=chat.source.id)
+    copies = [replace(old.passage, id=f"{n:032x}", source=newer.id, section=None) for n, old in enumerate((turn, kept))]
+    retire = (turn.passage.id, turn.note.id, kept.passage.id, kept.note.id)
+    store.write(space, Batch(nodes=(newer, *copies), retire=retire))
+    store.forget(space, [copies[0].id])
+    with store.reader(space) as reader:
+        found = reader.get([*retire, *(copy.id for copy in copies)])
+    assert set(found) == {kept.passage.id, kept.note.id, copies[1].id}
     assert sound(store, space)
 
 
@@ -144,7 +160,7 @@ def test_another_space_changes_no_score_and_no_order(store: Store, space: Space)
 
     def everything() -> list[object]:
         with store.reader(space) as reader:
-            text, near = reader.text(["gate", "river", "lamp"], None), reader.dense(query, 60, list(NodeKind))
+            text, near = reader.text(terms("gate river lamp"), None), reader.dense(query, 60, list(NodeKind))
             times = reader.times(0, 1 << 40, 50)
             hub = reader.neighbours(reader.entities(["ada"]).number, [])
             arrays = (text.numbers, text.scores, near.numbers, near.scores, times.numbers, hub.number, hub.degree)

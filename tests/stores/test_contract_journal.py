@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from graphmem.analysis import terms
 from graphmem.errors import Conflict, NotFound
 from graphmem.schema import (
     Batch,
@@ -86,7 +87,7 @@ def test_a_job_is_undone_as_if_it_had_never_run(store: Store, space: Space) -> N
         kinds = [NodeKind.NOTE]
         found = reader.dense(vector(turns[1].note.text).astype(np.float32), 1, kinds)
         assert found.numbers.tolist() == reader.numbers([turns[1].note.id]).tolist()
-        assert len(reader.text(["door"], None).numbers) == 1
+        assert len(reader.text(terms("door"), None).numbers) == 1
     assert sound(store, space)
     assert store.undo(space, job.id) is None
 
@@ -199,7 +200,7 @@ def test_rebuilt_derived_rows_give_the_same_answers(store: Store, space: Space) 
 
     def answers() -> list[object]:
         with store.reader(space) as reader:
-            found = reader.text(["gate", "lamp"], None)
+            found = reader.text(terms("gate lamp"), None)
             near = reader.dense(vector("x").astype(np.float32), 10, [NodeKind.NOTE])
             hub = reader.neighbours(reader.numbers([turns[1].entities[0].id]), [])
             return [x.tolist() for x in (found.numbers, found.scores, near.numbers, near.scores, hub.degree)]

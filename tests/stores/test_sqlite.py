@@ -301,3 +301,33 @@ def test_rebuild_mends_what_is_derived(sqlite: SqliteStore) -> None:
     with sqlite.reader(space) as reader:
         near = reader.neighbours(reader.numbers([turns[3].passage.id]), [EdgeType.NEXT])
         assert len(near.number) == 2
+
+
+def test_a_store_whose_derived_rows_are_of_another_make_is_rebuilt(sqlite: SqliteStore) -> None:
+    space = sqlite.space("default")
+    write_turns(sqlite, space, *sentences(30))
+    db = connect(sqlite.path, read_only=False, busy_timeout_s=1)
+    db.execute("UPDATE meta SET value = 'analyser 0' WHERE key = 'formats'")
+    db.execute("DELETE FROM text_posting")
+    db.execute("DELETE FROM text_space")
+    db.close()
+    with pytest.raises(StoreReadOnly, match="another version"):
+        SqliteStore(sqlite.path, read_only=True)
+    again = SqliteStore(sqlite.path)
+    assert sound(again, space)
+    again.close()
+    SqliteStore(sqlite.path, read_only=True).close()
+
+
+def test_a_store_whose_writer_died_is_read_without_writing(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    script = (
+        "import os, signal, sys; from graphmem.stores.sqlite import SqliteStore;"
+        "from tests.stores.test_contract import write_turns; store = SqliteStore(sys.argv[1]);"
+        "write_turns(store, store.space('default'), 'The gate is blue.'); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", script, str(path)], cwd=Path(__file__).parents[2], check=False)
+    assert path.with_name("s.db-wal").stat().st_size > 0
+    store = SqliteStore(path, read_only=True)
+    assert counts(store, store.space("default", create=False))["passage"] == 1
+    store.close()

@@ -40,7 +40,7 @@ SEQ = "SELECT seq FROM space WHERE number = ?"
 META = "SELECT value FROM meta WHERE key = ?"
 PUT_META = "INSERT INTO meta VALUES(?, ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value"
 
-#: What derived rows are made by. A store of another formats is rebuilt when it is opened for writing.
+#: What derived rows are made by. A store of another make is rebuilt when it is opened for writing.
 FORMATS = (
     f"analyser {ANALYSER_VERSION} heads {heads.FORMAT} postings {postings.FORMAT} codes {codes.FORMAT} "
     f"adjacency {adjacency.FORMAT}"
@@ -82,7 +82,9 @@ class SqliteStore:
             if self._formats(db) != FORMATS:
                 db.close()
                 raise StoreReadOnly(
-                    "what is derived in the store was made by another version", hint="open it once for writing"
+                    "what is derived in the store was made by another version",
+                    hint="open it once for writing",
+                    source=str(self.path),
                 )
             self._pool.append(Derived.on(db, self._dimension, self._cache))
             return
@@ -105,7 +107,7 @@ class SqliteStore:
     def _rebuild_all(self) -> None:
         """In one transaction, so that no reader ever meets derived rows of two makes."""
         with self._write() as derived:
-            for _, _, number in derived.db.execute(SPACES).fetchall():
+            for _, _, number, _ in derived.db.execute(SPACES).fetchall():
                 check.rebuild(derived.db, derived, number)
             derived.db.execute(PUT_META, ("formats", FORMATS))
 
