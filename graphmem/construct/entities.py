@@ -28,6 +28,7 @@ class Directory:
     aliases: dict[tuple[str, Id], Alias] = field(default_factory=dict)
     parts: dict[str, set[Id]] = field(default_factory=dict)  # a key of part of a name, or a stated other name
     _seen: dict[str, Id] = field(default_factory=dict)
+    _own: dict[str, Id] = field(default_factory=dict)  # key -> the entity made here whose own it is
 
     def id_of(self, name: str) -> Id:
         """The id that a name has by itself. Raises nothing; lone surrogates are replaced."""
@@ -47,10 +48,21 @@ class Directory:
         else:
             found = own
             if not is_there:
-                self.made[own] = Entity(own, surface, type)
+                self._make(own, surface, type)
         self._seen[surface] = found
         self.alias(surface, found, passage)
         return found
+
+    def _make(self, id: Id, name: str, type: str) -> None:
+        self.made[id] = Entity(id, name, type)
+        self._own.setdefault(key_of(name), id)
+
+    def standing(self, key: str) -> list[Id]:
+        """The entities that a key stands for by now, in the store and in this batch."""
+        found = [entity.id for entity in self.known.get(key, ())]
+        if key in self._own:
+            found.append(self._own[key])
+        return list(dict.fromkeys(found))
 
     def knows(self, name: str) -> bool:
         """Whether the name stands for something already, in the store or in this batch."""
@@ -62,7 +74,7 @@ class Directory:
         own = self.id_of(surface)
         known = {entity.id for entity in self.known.get(key_of(surface), ())}
         if own not in known and own not in self.made:
-            self.made[own] = Entity(own, surface, type)
+            self._make(own, surface, type)
         self._seen[surface] = own
         self.alias(surface, own, passage)
         return own
@@ -108,7 +120,8 @@ class Directory:
         """Forgets what was made since the mark: a refused proposal leaves nothing behind."""
         made, aliases, seen = mark
         while len(self.made) > made:
-            self.made.popitem()
+            _, entity = self.made.popitem()
+            self._own.pop(key_of(entity.name), None)
         while len(self.aliases) > aliases:
             self.aliases.popitem()
         while len(self._seen) > seen:

@@ -19,7 +19,8 @@ MAX_HYPEREDGES = 24
 #: How far behind a clause a time still belongs to it: "I met Ada at the harbour last week".
 _TIME_REACH = 40
 
-_BORN = re.compile(r"\s?\(\s?(?:[^();]{0,40}; ?)?(born|b\.|n\u00e9e?)?[^()]{0,60}\)")
+_BORN = re.compile(r"\s?\(\s?(?:[^();]{0,40}; ?)?(born|b\.|n\u00e9e?)?[^()]{0,160}\)")
+_APART = re.compile(r"[-\u2013\u2014]|\bdied\b")
 _DASH = re.compile(r"\s?[-\u2013\u2014]\s?(?:c\. ?|circa )?")
 
 
@@ -116,7 +117,7 @@ def _lives(reading: Reading, cast: Cast, start: int, end: int) -> Iterator[_Fact
     exact = [time for time in times if time.interval_us is not None and time.granularity in ("day", "month", "year")]
     if bracket[1] and len(exact) == 1:
         yield "be born", who, exact, start, bracket.end()
-    elif len(exact) == 2 and _DASH.fullmatch(reading.text, exact[0].end, exact[1].start):
+    elif len(exact) == 2 and _APART.search(reading.text, exact[0].end, exact[1].start):
         yield "be born", who, exact[:1], start, bracket.end()
         yield "die", who, exact[1:], start, bracket.end()
 

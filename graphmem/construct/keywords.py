@@ -18,7 +18,7 @@ TAGS = (
 )  # fmt: skip
 
 _CUES: dict[str, str] = {
-    "plan": "plan plans planning planned hope hoping intend going gonna will i'll we'll tomorrow next soon upcoming "
+    "plan": "plan plans planning planned hope hoping intend gonna will i'll we'll tomorrow next soon upcoming "
     "decided considering schedule scheduled",
     "preference": "love loves like likes enjoy enjoys favorite favourite prefer prefers hate hates dislike adore fan "
     "fond passionate",

@@ -26,9 +26,9 @@ _ADVICE = re.compile(
     r"\b(?:you|we|one) (?:should|ought to|must|need to|have to|had better|shouldn't|mustn't|could try)\b"
     r"(?! be\b| have\b)|"
     r"\b(?:always|never) (?!been\b|seen\b|had\b|thought\b|knew\b|was\b|loved\b|wanted\b|heard\b)[a-z]{3,}(?<!ed)\b|"
-    r"\bhow to\b|\bmake sure (?:to|you|that)\b|\b(?:my|the|a|some) (?:advice|tip|trick|recipe)\b|"
+    r"^(?:here's |this is )?how to\b|\bmake sure (?:to|you|that)\b|\b(?:my|the|a|some) (?:advice|tip|trick|recipe)\b|"
     r"\bi(?:'d| would) (?:recommend|suggest|advise)\b|\b(?:the )?best way to\b|\bif you (?:want|need) to\b|"
-    r"\b(?:try|remember|don't forget|avoid) (?:to|not to)\b",
+    r"(?:^|[.!;:,]\s+)(?:try|remember|don't forget|be sure) (?:to|not to)\b",
     re.I,
 )
 _IMPERATIVE_FREQUENCY = re.compile(r"(?:^|[.;:,!]\s+|\byou (?:should |must )?)(?:always|never) ", re.I)

@@ -22,7 +22,17 @@ MAX_NAMES = 64
 _JOINS = frozenset(
     "of the de del della van von der den du da di la le las los el al bin ibn dos das y af av zu".split()
 )
-_DATES = frozenset((*MONTHS, *WEEKDAYS)) | {"christmas", "easter", "halloween", "thanksgiving"}
+_DATES = frozenset((*MONTHS, *WEEKDAYS)) | {
+    "mon",
+    "tues",
+    "wed",
+    "thurs",
+    "fri",
+    "christmas",
+    "easter",
+    "halloween",
+    "thanksgiving",
+}
 _COMMON = STOP_WORDS | STARTERS | FILLERS
 #: How adjectives of nations end.
 NATION = ("ish", "ian", "ean", "ese", "can", "ench", "reek", "utch", "erman", "aeli", "iss")
@@ -39,8 +49,9 @@ class NameSpan:
     last: int
 
 
-def names(text: str, words: Sequence[Token]) -> list[NameSpan]:
-    """Names from left to right, none overlapping, at most MAX_NAMES."""
+def names(text: str, words: Sequence[Token], *, is_spoken: bool = False) -> list[NameSpan]:
+    """Names from left to right, none overlapping, at most MAX_NAMES. In speech a lone word that begins a sentence needs
+    more to be a name: "Woah, ..." and "Dance is ..." begin turns, as names begin the sentences of a book."""
     if not any(word.is_capital for word in words):
         return []
     lower = {word.text for word in words if not word.is_capital}
@@ -49,6 +60,8 @@ def names(text: str, words: Sequence[Token]) -> list[NameSpan]:
     for first, last in _runs(text, words):
         kept = _trimmed(words, first, last, lower)
         if kept is None or not _is_name(text, words, kept, lower, inner):
+            continue
+        if is_spoken and _only_opens(text, words, kept, inner):
             continue
         found.append(span(words, *kept))
         if len(found) >= MAX_NAMES:
@@ -150,6 +163,15 @@ _AFTER_A_NAME = frozenset(
     "was "
     "has had will became began won wrote directed released starred died served studied".split()
 )
+
+
+def _only_opens(text: str, words: Sequence[Token], kept: tuple[int, int], inner: set[str]) -> bool:
+    word = words[kept[0]]
+    if kept[0] < kept[1] or not word.opens or word.text in inner or word.lower.endswith("'s"):
+        return False
+    if text[word.end : word.end + 1] == ",":
+        return True
+    return kept[0] + 1 < len(words) and words[kept[0] + 1].lower in ("is", "was", "has", "had", "and")
 
 
 def _is_followed_like_a_name(text: str, words: Sequence[Token], last: int) -> bool:

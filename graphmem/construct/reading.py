@@ -65,7 +65,7 @@ def read(passage: Passage) -> Reading:
     text = passage.text[:MAX_READ_CHARS]
     words = tokens(text)
     cut = raw_sentences(passage.text)
-    named = names(text, words)
+    named = names(text, words, is_spoken=passage.speaker is not None)
     titles = works(text, words)
     kept = [name for name in named if not any(low <= name.start and name.end <= high for low, high, _ in titles)]
     bare = [core for name in kept if name.last - name.first > 1 and (core := without_roles(words, name)) is not None]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from graphmem.construct.names import NATION, NameSpan
 from graphmem.construct.tokens import Token
-from graphmem.construct.verbs import base_of, is_gerund, is_participle
+from graphmem.construct.verbs import base_of, is_gerund, is_participle, is_participle_alone
 from graphmem.construct.words import KIN
 from graphmem.schema import EdgeType
 
@@ -28,7 +28,7 @@ _AUXILIARIES = frozenset(
 _BE = frozenset("am is are was were be been being 'm 're 's get got".split())
 _NEGATIONS = frozenset(("not", "never", "cannot"))
 _ADVERBS = frozenset(
-    "just also even still already always often ever once finally both all now then soon recently first so really even "
+    "last just also even still already always often ever once finally both all now then soon recently first so really "
     "almost later since together usually sometimes totally definitely eventually".split()
 )
 _TO_VERBS = frozenset(
@@ -36,17 +36,23 @@ _TO_VERBS = frozenset(
     "intend wish have get go".split()
 )
 _GERUND_VERBS = frozenset(("enjoy", "stop", "finish", "keep", "consider", "avoid", "miss", "imagine", "practice"))
+#: What follows these without an article is an adjective or an adverb: "I feel better", "I work hard".
+_LINKING = frozenset("be feel get stay look seem sound become keep go work come turn try run live grow".split())
+_NEVER_NOUNS = frozenset(
+    "go get make know think say take see come give become feel have be do keep let bring find tell want seem".split()
+)
+_ADJECTIVE_ENDS = ("ed", "ive", "ful", "ous", "able", "ible", "ing", "less", "ward")
 _PARTICLES = frozenset("up out down off back over away".split())
 _DETERMINERS = frozenset(
-    "a an the my our his her their your this that some any these those another two three four five several many few "
-    "both each every its more no".split()
+    "a an the my our his her their your this that some any these those another two three four five six seven eight nine "
+    "ten several many few both each every its more no".split()
 )
 _NOT_OBJECTS = frozenset(
     "it them him her you me us that what how why when where if whether which who there here so too very much more "
     "really because but and or as than then to for with in on at from by about of into onto over under through during "
     "after before until since like just also not never up out down off back away around together well yesterday today "
     "tomorrow tonight last next this ago now again all one something anything everything nothing someone everyone "
-    "such able going sure glad happy sorry excited good great nice bad fine okay ok lot lots bit kind sort way thing "
+    "i such able going sure glad happy sorry excited good great nice bad fine okay ok lot lots bit kind sort way thing "
     "things while without within between among against across along first both i'm i've i'll i'd it's that's".split()
 )
 #: Passed over behind an article: "my first video game", "a great film".
@@ -131,11 +137,15 @@ def _subject(ground: Ground, at: int, first: int, topic: Party | None) -> tuple[
     name = ground.name_at.get(at)
     if name is not None:
         last = ground.names[name].last
-        if not _opens_clause(ground, at, first) or ground.words[last].lower.endswith("'s"):
+        if (
+            not _opens_clause(ground, at, first)
+            or _goes_on_a_list(ground, at, first)
+            or ground.words[last].lower.endswith("'s")
+        ):
             return None
         return Party(EdgeType.AGENT, "name", name=name), _past_brackets(ground, last + 1), ""
     head, _, rest = word.replace("\u2019", "'").partition("'")
-    if head in ("I", "We", "we") and ground.has_speaker and _opens_clause(ground, at, first):
+    if head in ("I", "We", "we", "i") and ground.has_speaker and _opens_clause(ground, at, first):
         return Party(EdgeType.AGENT, "speaker"), at + 1, f"'{rest}" if rest else ""
     if at == first and topic is not None and word in ("He", "She", "It"):
         return topic, at + 1, ""
@@ -152,6 +162,13 @@ def _opens_clause(ground: Ground, at: int, first: int) -> bool:
     return gap != " " or before.lower in _CLAUSE_STARTS or before.lower in _ADVERBS or at - 1 in ground.timed
 
 
+def _goes_on_a_list(ground: Ground, at: int, first: int) -> bool:
+    """A name behind a comma is one of several, unless a time or an adverb stands before it ("Last week, Ada ...")."""
+    if at == first or ground.text[ground.words[at - 1].end : ground.words[at].start].strip() != ",":
+        return False
+    return at - 1 not in ground.timed and ground.words[at - 1].lower not in _ADVERBS
+
+
 def _past_brackets(ground: Ground, at: int) -> int:
     """`Ada Berg (born 1900) was`: the brackets behind a name are stepped over."""
     if at >= len(ground.words):
@@ -159,7 +176,7 @@ def _past_brackets(ground: Ground, at: int) -> int:
     gap = ground.text[ground.words[at - 1].end : ground.words[at].start]
     if "(" not in gap or ")" in gap:
         return at
-    for ahead in range(at, min(len(ground.words) - 1, at + 16)):
+    for ahead in range(at, min(len(ground.words) - 1, at + 30)):
         if ")" in ground.text[ground.words[ahead].end : ground.words[ahead + 1].start]:
             return ahead + 1
     return at
@@ -197,6 +214,8 @@ def _main_verb(ground: Ground, verb: _Verb, index: int, auxiliary: str, last: in
     word = ground.words[index].lower
     base = base_of(word)
     after_be = auxiliary in _BE
+    if not auxiliary and is_participle_alone(word):
+        return None
     if base is None or index in ground.name_at or (after_be and not (is_participle(word) or word.endswith("ing"))):
         verb.after = index
         return _copula(verb, auxiliary)
@@ -245,7 +264,7 @@ def _clause(ground: Ground, subject: tuple[Party, int, str], first: int, last: i
         who = Party(EdgeType.OBJECT, who.kind, who.text, who.name)
     parties = [who]
     end = verb.after - 1
-    found = _object(ground, verb.after, last, needs_article=verb.base == "be")
+    found = _object(ground, verb.after, last, needs_article=verb.base in _LINKING)
     if found is not None:
         role = EdgeType.OTHER if verb.passive else EdgeType.OBJECT
         parties.append(Party(role, found[0].kind, found[0].text, found[0].name))
@@ -279,16 +298,20 @@ def _object(ground: Ground, at: int, last: int, *, needs_article: bool = False) 
             pass
         elif (
             word in _NOT_OBJECTS
+            or word in _AUXILIARIES
             or word in _DETERMINERS
             or word.endswith("ly")
             or not word[0].isalpha()
             or (run and base_of(word) is not None and not _is_noun_too(word))
+            or word in _NEVER_NOUNS
         ):
             break
         else:
             run.append(word.removesuffix("'s"))
         index += 1
     if not run or (needs_article and not determined) or (len(run) == 1 and len(run[0]) < 3):
+        return None
+    if len(run) == 1 and not determined and run[0].endswith(_ADJECTIVE_ENDS):
         return None
     kept = run[-MAX_OBJECT_WORDS:]
     if len(kept) == 1 and kept[0] in _COMPANY:

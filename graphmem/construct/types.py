@@ -21,7 +21,7 @@ _PLACE = frozenset(
 _WORK = frozenset("symphony album movie film novel trilogy saga magazine newspaper journal".split())
 _PERSON_BEFORE = re.compile(
     r"\b(?:friend|friends|brother|sister|son|daughter|wife|husband|mother|father|mom|dad|uncle|aunt|cousin|boss|colleague|"
-    r"partner|neighbou?r|singer|actor|actress|director|author|writer|poet|painter|composer|politician|king|queen|prince|"
+    r"partner|neighbou?r|singer|actor|actress|director|producer|presenter|musician|painter|author|writer|poet|painter|composer|politician|king|queen|prince|"
     r"princess|president|starring|by|and his|and her|mr|mrs|ms|dr|prof|sir)\.?,? \Z",
     re.I,
 )
@@ -30,7 +30,8 @@ _PERSON_AFTER = re.compile(
     r" ?\((?:born|b\.|c\. ?\d|n\u00e9e|\d{1,2} [A-Z][a-z]+ \d{4}|\d{4}\s?[\u2013-]))",
 )
 _PLACE_BEFORE = re.compile(
-    r"\b(?:in|near|to|from|at|moved to|city of|town of|visit|visited|visiting|through|capital) \Z"
+    r"\b(?:in|near|moved to|went to|trip to|flew to|drove to|back to|city of|town of|visit|visited|visiting|through|"
+    r"capital) \Z"
 )
 _WORK_BEFORE = re.compile(
     r"\b(?:film|films|movie|novel|book|album|song|single|series|play|opera|musical|poem|painting|game|show|read|reading|"

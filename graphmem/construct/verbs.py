@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 _IRREGULAR = (
-    "be:am,is,are,was,were,been,being have:has,had,having do:does,did,done go:goes,went,gone get:got,gotten say:said "
+    "be:am,is,are,was,were,been,being have:has,having,had do:does,did,done go:goes,went,gone get:got,gotten say:said "
     "make:made know:knew,known think:thought take:took,taken see:saw,seen come:came find:found give:gave,given "
     "tell:told become:became leave:left feel:felt put:put bring:brought begin:began,begun keep:kept hold:held "
     "write:wrote,written stand:stood hear:heard let:let mean:meant set:set meet:met run:ran pay:paid sit:sat "
@@ -36,7 +36,7 @@ _REGULAR = (
     "increase "
     "influence inherit inspire install interview introduce invent invest invite involve issue join journal jump kick "
     "kill "
-    "kiss land last laugh launch learn like listen live locate look love maintain manage mark marry match mention "
+    "kiss land laugh launch learn like listen live locate look love maintain manage mark marry match mention "
     "mentor "
     "miss mix move name need nominate notice observe offer open operate order organize organise own pack paint park "
     "participate pass perform photograph pick plan plant play portray practice practise praise pray prefer prepare "
@@ -60,12 +60,15 @@ _REGULAR = (
 )
 _BASE: dict[str, str] = {}
 _PARTICIPLES: set[str] = set()
+_NEVER_PAST: set[str] = {"born", "borne"}
 for _row in _IRREGULAR.split():
     _name, _, _forms = _row.partition(":")
     _BASE[_name] = _name
     for _form in _forms.split(","):
         _BASE[_form] = _name
     _PARTICIPLES.add(_forms.split(",")[-1])
+    if "," in _forms and _name not in ("be", "lie", "shine"):
+        _NEVER_PAST.add(_forms.split(",")[-1])
 for _name in _REGULAR.split():
     _BASE.setdefault(_name, _name)
 #: Forms that are other words more often than verbs of this base.
@@ -109,7 +112,7 @@ def _guess(stem: str) -> str:
         return stem[:-1]
     if stem[-1] in "vucz" or (stem[-1] in "gs" and stem[-2] in "anr" and not stem.endswith("ss")):
         return stem + "e"
-    if stem[-1] == "t" and stem[-2] in "a" and len(stem) > 4:
+    if stem[-1] == "t" and stem[-2] in "ai" and len(stem) > 4:
         return stem + "e"
     if stem[-1] == "r" and stem[-2] in "ui":
         return stem + "e"
@@ -123,3 +126,8 @@ def is_participle(word: str) -> bool:
 
 def is_gerund(word: str) -> bool:
     return word.endswith("ing") and len(word) > 4 and base_of(word) is not None
+
+
+def is_participle_alone(word: str) -> bool:
+    """Whether a form cannot be a verb without an auxiliary: "born", "written", "gone"."""
+    return word in _NEVER_PAST

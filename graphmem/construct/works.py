@@ -46,7 +46,13 @@ def _quoted(text: str) -> Iterator[tuple[int, int, str]]:
         return
     for match in _QUOTED.finditer(text):
         words = match[1].strip(" .,!?;:")
-        if len(words) > 2 and words[0].isupper() and len(words.split()) <= MAX_NAME_WORDS and words[-1] != "'":
+        if (
+            len(words) > 2
+            and words.lower() not in STOP_WORDS
+            and words[0].isupper()
+            and len(words.split()) <= MAX_NAME_WORDS
+            and words[-1] != "'"
+        ):
             start = match.start(1) + match[1].index(words)
             if sum(word[0].isupper() for word in words.split()) * 2 >= len(words.split()):
                 yield start, start + len(words), words
@@ -84,7 +90,7 @@ def _titles(text: str, words: Sequence[Token]) -> Iterator[tuple[int, int]]:
             at += 1
             continue
         last = _reach(text, words, at)
-        begins = not word.opens and word.lower in STOP_WORDS
+        begins = not word.opens and word.lower in STOP_WORDS and word.lower != "may"
         named = at > 0 and words[at - 1].lower in _KIND and _near(text, words, at)
         dated = last > at and _YEAR_FOLLOWS.match(text, words[last].end) is not None
         plain = last == at or all(word.is_capital for word in words[at : last + 1])
