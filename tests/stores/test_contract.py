@@ -288,3 +288,19 @@ def test_what_others_are_made_from_is_deleted_with_them_or_not_at_all(store: Sto
         store.write(space, Batch(delete=((turn.note.id, 1),)))
     store.write(space, Batch(delete=((summary.id, 1), (turn.note.id, 1))))
     assert sound(store, space)
+
+
+@pytest.mark.parametrize("wrong", ["time", "ordinal", "surrogate", "id"])
+def test_a_value_that_no_store_can_hold_is_one_clear_error(store: Store, space: Space, wrong: str) -> None:
+    chat = Chat(space)
+    passage = chat.turn(0, "The gate is blue.").passage
+    passage = {
+        "time": replace(passage, at_us=1 << 70),
+        "ordinal": replace(passage, ordinal=1 << 40),
+        "surrogate": replace(passage, text="The gate is \ud800 blue."),
+        "id": replace(passage, id="X" * 32),
+    }[wrong]
+    with pytest.raises(InputError) as caught:
+        store.write(space, Batch(nodes=(chat.source, chat.section(), passage)))
+    assert caught.value.hint
+    assert counts(store, space)["source"] == 0

@@ -10,6 +10,7 @@ import pytest
 from graphmem.analysis import terms
 from graphmem.errors import Conflict, NotFound
 from graphmem.schema import (
+    Alias,
     Batch,
     Edge,
     EdgeType,
@@ -22,7 +23,7 @@ from graphmem.schema import (
     Space,
 )
 from graphmem.stores.base import Store
-from tests.stores.building import Chat, sentences, vector
+from tests.stores.building import Chat, Turn, sentences, vector
 from tests.stores.test_contract import counts, digest, sound, write_turns
 
 
@@ -90,6 +91,25 @@ def test_a_job_is_undone_as_if_it_had_never_run(store: Store, space: Space) -> N
         assert len(reader.text(terms("door"), None).numbers) == 1
     assert sound(store, space)
     assert store.undo(space, job.id) is None
+
+
+def test_a_name_that_a_job_brought_stays_when_later_turns_spell_it_too(store: Store, space: Space) -> None:
+    (first,) = write_turns(store, space, "The gate is blue.")
+    ada, chat, job = first.entities[0], Chat(space), store.open_job(space, {})
+
+    def nicknamed(ordinal: int, text: str, nick: str) -> Turn:
+        turn = chat.turn(ordinal, text, "Ada")
+        edge = Edge(turn.passage.id, EdgeType.MENTIONS, ada.id)
+        return replace(turn, edges=(*turn.edges, edge), aliases=(Alias(nick, ada.id, turn.passage.id),))
+
+    ours, only = nicknamed(1, "Adele came.", "adele"), nicknamed(2, "Addie left.", "addie")
+    store.write(space, chat.batch(ours, only, job=job.id))
+    store.write(space, chat.batch(nicknamed(3, "Adele waved.", "adele")))
+    store.undo(space, job.id)
+    with store.reader(space) as reader:
+        assert reader.aliases_of([ada.id]) == {ada.id: ("ada", "adele")}
+        assert reader.digest()
+    assert sound(store, space)
 
 
 def test_a_job_that_deleted_nodes_is_undone(store: Store, space: Space) -> None:

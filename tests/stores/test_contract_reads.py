@@ -174,3 +174,18 @@ def test_a_node_without_a_vector_has_no_cosine(store: Store, space: Space) -> No
         assert [
             len(part) for part in np.split(reader.tokens(reader.numbers([turn.passage.id, turn.note.id]))[1], [4])
         ] == [4, 0]
+
+
+def test_times_rank_notes_by_how_well_their_interval_fits(store: Store, space: Space) -> None:
+    chat = Chat(space)
+    days = [(0, 10), (4, 6), (5, 15), (20, 30)]
+    turns = [chat.turn(n, f"Turn {n}.", at_us=1_000 + n, valid=valid) for n, valid in enumerate(days)]
+    store.write(space, chat.batch(*turns))
+    with store.reader(space) as reader:
+        found = reader.times(4, 8, 10)
+        notes = reader.numbers([turn.note.id for turn in turns]).tolist()
+        assert found.numbers.tolist() == [notes[1], notes[0], notes[2]]
+        assert found.scores.tolist() == pytest.approx([0.5, 0.4, 3 / 11])
+        assert reader.times(4, 8, 1).numbers.tolist() == notes[1:2]
+        said = reader.times(1_001, 1_003, 10).numbers.tolist()
+        assert said == reader.numbers([turn.passage.id for turn in turns[1:3]]).tolist()

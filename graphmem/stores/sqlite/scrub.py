@@ -75,7 +75,7 @@ class Text:
             [row for row in db.execute(FOLLOWERS, (keys,)) if row[0] not in gone],
             entities,
             sorted(aliases, key=lambda row: (row[1], row[0])),
-            {n: [src for (src,) in db.execute(WHO_NAMES, (n, keys))] for n in sorted(known)},
+            {n: naming(db, n, gone) for n in sorted(known)},
         )
 
     def scrub(self, db: sqlite3.Connection, jobs: set[Id]) -> set[int]:
@@ -104,32 +104,22 @@ class Text:
 
     def _names(self, db: sqlite3.Connection) -> set[int]:
         """Aliases that no text which stays spells go; an entity whose name does not occur any more takes another."""
-        spelled = {entity: self._texts(db, srcs) for entity, srcs in self.naming.items()}
+        spelled = {entity: texts_of(db, srcs) for entity, srcs in self.naming.items()}
         left: dict[int, list[str]] = {}
         for folded, entity, passage in self.aliases:
-            where = next((n for n, text in spelled[entity] if folded in text), None)
+            known = passage is not None and passage not in self.gone
+            where = passage if known else next((n for n, text in spelled[entity] if folded in text), None)
             if where is None:
                 db.execute(DROP_ALIAS, (self.space, folded, entity))
                 continue
             left.setdefault(entity, []).append(folded)
-            if passage in self.gone:
-                db.execute(SEEN_ELSEWHERE, (where, self.space, folded, entity))
+            db.execute(SEEN_ELSEWHERE, (where, self.space, folded, entity))
         changed = set()
         for n, name in self.entities:
-            if not any(fold(name) in text for _, text in spelled[n]):
+            if fold(name) not in left.get(n, ()) and not any(fold(name) in text for _, text in spelled[n]):
                 db.execute(RENAME, (next(iter(left.get(n, ())), NAMELESS).title(), n))
                 changed.add(n)
         return changed
-
-    def _texts(self, db: sqlite3.Connection, keys: list[int]) -> list[tuple[int, str]]:
-        """What these nodes say, folded: passages with their speakers, sources with their titles."""
-        texts = []
-        for n, node in load(db, keys).items():
-            if isinstance(node, Passage):
-                texts.append((n, fold(f"{node.speaker or ''} {node.text} {as_json(node.meta)}")))
-            elif isinstance(node, Source):
-                texts.append((n, fold(node.title)))
-        return texts
 
     def _refusals(self, db: sqlite3.Connection) -> None:
         db.execute(DROP_REFUSALS, (self.space, listed_text(self.ids)))
@@ -147,3 +137,19 @@ class Text:
 
 def listed_text(values: list[str]) -> str:
     return json.dumps(values)
+
+
+def naming(db: sqlite3.Connection, entity: int, gone: set[int]) -> list[int]:
+    """Nodes outside `gone` with an edge to the entity, 2,000 at most."""
+    return [src for (src,) in db.execute(WHO_NAMES, (entity, listed(sorted(gone))))]
+
+
+def texts_of(db: sqlite3.Connection, keys: list[int]) -> list[tuple[int, str]]:
+    """What these nodes say, folded: passages with their speakers and captions, sources with their titles."""
+    texts = []
+    for n, node in load(db, keys).items():
+        if isinstance(node, Passage):
+            texts.append((n, fold(f"{node.speaker or ''} {node.text} {as_json(node.meta)}")))
+        elif isinstance(node, Source):
+            texts.append((n, fold(node.title)))
+    return texts

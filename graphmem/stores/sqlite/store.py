@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from graphmem.analysis import ANALYSER_VERSION
-from graphmem.errors import NotFound, StoreBusy, StoreError, StoreReadOnly
+from graphmem.errors import InputError, NotFound, StoreBusy, StoreError, StoreReadOnly
 from graphmem.schema import Batch, Commit, ForgetReport, Id, Item, Job, JobState, Space
 from graphmem.stores.base import Reader
 from graphmem.stores.sqlite import adjacency, check, codes, erase, heads, jobs, postings, undo
@@ -205,12 +205,14 @@ class SqliteStore:
             self._writing.release()
 
     def write(self, space: Space, batch: Batch) -> Commit | None:
-        prepared = prepare(batch)
+        with fitting(ValueError):
+            prepared = prepare(batch)
         with self._write(durable=batch.durable) as derived:
             if batch.vectors is not None and len(batch.vectors):
                 self._settle_dimension(derived, batch.vectors.shape[-1])
             counters = Counters.of(derived.db, space.number, space.name)
-            return Write(derived.db, derived, space, prepared, self._dimension, counters).run()
+            with fitting():
+                return Write(derived.db, derived, space, prepared, self._dimension, counters).run()
 
     def _settle_dimension(self, derived: Derived, dimension: int) -> None:
         """The first vectors of a store say how long its vectors are."""
@@ -282,3 +284,15 @@ class SqliteStore:
         if self._writer is not None:
             with self._writing:
                 self._writer.db.close()
+
+
+@contextmanager
+def fitting(*also: type[Exception]) -> Iterator[None]:
+    """Within it a value that no row can hold is an InputError, and what else is named."""
+    try:
+        yield
+    except (OverflowError, UnicodeEncodeError, *also) as error:
+        raise InputError(
+            f"a value does not fit the store: {error}",
+            hint="times are within the years 1 to 9999, other numbers have 64 bits (ordinals 32), text no surrogates",
+        ) from error

@@ -9,28 +9,26 @@ import numpy as np
 from graphmem.stores.base import Candidates
 from graphmem.stores.sqlite.keys import NUMBER_MASK
 
-SAID = """SELECT passage.n FROM passage JOIN head ON head.n = passage.n
-  WHERE space = ? AND at_us >= ? AND at_us < ? ORDER BY passage.n"""
-HELD = """SELECT note.n, valid_from_us, valid_to_us FROM note JOIN head ON head.n = note.n
-  WHERE space = ?1 AND valid_from_us < ?3 AND (valid_to_us > ?2 OR valid_to_us IS NULL) ORDER BY note.n"""
-
+#: Of a passage said in the interval, and of a note without an end: when it was said tells less than when it held.
 SAID_SCORE = 0.5
+
+SAID = """SELECT passage.n FROM passage JOIN head ON head.n = passage.n
+  WHERE space = ? AND at_us >= ? AND at_us < ? ORDER BY passage.n LIMIT ?"""
+HELD = f"""SELECT note.n, CASE WHEN valid_to_us IS NULL THEN {SAID_SCORE}
+    ELSE CAST(min(valid_to_us, ?3) - max(valid_from_us, ?2) AS REAL)
+      / (max(valid_to_us, ?3) - min(valid_from_us, ?2)) END AS fit
+  FROM note JOIN head ON head.n = note.n
+  WHERE space = ?1 AND valid_from_us < ?3 AND (valid_to_us > ?2 OR valid_to_us IS NULL)
+  ORDER BY fit DESC, note.n LIMIT ?4"""
 
 
 def search(db: sqlite3.Connection, space: int, start_us: int, end_us: int, k: int) -> Candidates:
-    """Notes by how well their interval fits (overlap over union; a half where they have no end), and passages said
-    within it, half a point each: when something was said tells less than when it held. O(rows in the interval)."""
-    said = np.array([n for (n,) in db.execute(SAID, (space, start_us, end_us))], np.int64)
-    rows = db.execute(HELD, (space, start_us, end_us)).fetchall()
-    scores = [_fit(since, until, start_us, end_us) for _, since, until in rows]
-    numbers = np.concatenate([said, np.array([n for n, *_ in rows], np.int64)]) & NUMBER_MASK
-    score = np.concatenate([np.full(len(said), SAID_SCORE), scores]).astype(np.float32)
-    order = np.lexsort((numbers, -score))[:k]
-    return Candidates(numbers[order], score[order])
+    """Notes by how well their interval fits (overlap over union), and passages said within it.
 
-
-def _fit(since: int, until: int | None, start_us: int, end_us: int) -> float:
-    if until is None:
-        return SAID_SCORE
-    union = max(until, end_us) - min(since, start_us)
-    return (min(until, end_us) - max(since, start_us)) / union
+    O(rows in the interval) in the database, k rows of each leave it."""
+    said = [(n, SAID_SCORE) for (n,) in db.execute(SAID, (space, start_us, end_us, k))]
+    rows = [*said, *db.execute(HELD, (space, start_us, end_us, k))]
+    numbers = np.array([n for n, _ in rows], np.int64) & NUMBER_MASK
+    scores = np.array([score for _, score in rows], np.float32)
+    order = np.lexsort((numbers, -scores))[:k]
+    return Candidates(numbers[order], scores[order])

@@ -19,6 +19,7 @@ from graphmem.stores.sqlite.journal import Counters, Entry, Logged
 from graphmem.stores.sqlite.keys import NUMBER_MASK, SPACE_BITS, listed
 from graphmem.stores.sqlite.removal import delete_logged
 from graphmem.stores.sqlite.rows import INSERT, KIND_OF, TEXTS, load, row
+from graphmem.stores.sqlite.scrub import DROP_ALIAS, SEEN_ELSEWHERE, naming, texts_of
 
 STATE = "SELECT state FROM job WHERE space = ? AND id = ?"
 COMMITS = "SELECT seq, first, nodes, body FROM commit_ WHERE space = ? AND job = ? ORDER BY seq DESC"
@@ -31,7 +32,6 @@ LATER_EDGE_CHANGES = "SELECT seq, src, type, dst, start FROM edge_change WHERE s
 PASSAGES_IN = """SELECT n FROM passage WHERE source IN (SELECT value FROM json_each(?1))
   UNION SELECT n FROM passage WHERE section IN (SELECT value FROM json_each(?1))"""
 NEW_ALIASES = "SELECT entity, folded FROM alias WHERE space = ? AND seq IN (SELECT value FROM json_each(?))"
-DROP_ALIAS = "DELETE FROM alias WHERE space = ? AND folded = ? AND entity = ?"
 PUT_ALIAS = "INSERT OR IGNORE INTO alias VALUES(?, ?, ?, ?, ?)"
 STATES = "SELECT n, version, retired FROM node WHERE n IN (SELECT value FROM json_each(?))"
 SET_NODE = "UPDATE node SET version = ?, retired = ? WHERE n = ?"
@@ -194,7 +194,16 @@ def put_edges_back(db: sqlite3.Connection, derived: Derived, space: int, seq: in
 
 
 def drop_aliases(db: sqlite3.Connection, space: int, past: Past) -> int:
+    """The job's names for entities that stay, unless what came later spells them too."""
     rows = db.execute(NEW_ALIASES, (space, listed(sorted(past.seqs)))).fetchall()
-    stay = [(space, folded, entity) for entity, folded in rows if entity not in past.made]
-    db.executemany(DROP_ALIAS, stay)
-    return len(stay)
+    stay = [(entity, folded) for entity, folded in rows if entity not in past.made]
+    spelled = {entity: texts_of(db, naming(db, entity, past.made)) for entity, _ in stay}
+    dropped = 0
+    for entity, folded in stay:
+        where = next((n for n, text in spelled[entity] if folded in text), None)
+        if where is None:
+            db.execute(DROP_ALIAS, (space, folded, entity))
+            dropped += 1
+        else:
+            db.execute(SEEN_ELSEWHERE, (where, space, folded, entity))
+    return dropped

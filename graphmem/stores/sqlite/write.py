@@ -46,6 +46,7 @@ RETIRE = "UPDATE node SET retired = 1, version = version + 1 WHERE n IN (SELECT 
 
 PUT_ALIAS = "INSERT OR IGNORE INTO alias VALUES(?, ?, ?, ?, ?)"
 STEMS = {int(type) for type in (EdgeType.FROM, EdgeType.DERIVED, *ROLES)}
+HEX = frozenset("0123456789abcdef")
 SPEAKER = int(EdgeType.SPEAKER)  # a plain int: an enum's comparison and hash are calls
 
 
@@ -139,8 +140,8 @@ class Write:
                 continue
             if node.version:
                 raise Conflict(f"node {id} is gone, the update names version {node.version}", hint="read it again")
-            if len(id) != 32:
-                raise InputError(f"{id!r} is no id", hint="an id is 32 hex digits")
+            if len(id) != 32 or not set(id) <= HEX:
+                raise InputError(f"{id!r} is no id", hint="an id is 32 lower-case hex digits")
             self.at[id] = n
             self.new.append((node, n))
             n += 1
