@@ -289,9 +289,10 @@ class SqliteStore:
 @contextmanager
 def fitting(*also: type[Exception]) -> Iterator[None]:
     """Within it a value that no row can hold is an InputError, and what else is named."""
+    kinds: tuple[type[Exception], ...] = (OverflowError, UnicodeEncodeError, *also)
     try:
         yield
-    except (OverflowError, UnicodeEncodeError, *also) as error:
+    except kinds as error:
         raise InputError(
             f"a value does not fit the store: {error}",
             hint="times are within the years 1 to 9999, other numbers have 64 bits (ordinals 32), text no surrogates",
