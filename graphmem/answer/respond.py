@@ -40,7 +40,8 @@ def respond(
     if generator is None:
         yield extracted.text
         return told(recall, extracted)
-    return (yield from written(recall, extracted, generator, deadline_s or DEFAULT_DEADLINE_S))
+    limit_s = DEFAULT_DEADLINE_S if deadline_s is None else deadline_s
+    return (yield from written(recall, extracted, generator, limit_s))
 
 
 def told(recall: Recall, extracted: Extract, *why: str) -> Answer:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from graphmem.embed import HashEmbedder, MiniLmEmbedder, SentenceTransformerEmbedder, minilm_folder
-from graphmem.embed.bulk import batches
+from graphmem.embed.bulk import BATCH_TOKENS, batches
 from graphmem.errors import ModelError
 
 
@@ -59,4 +59,4 @@ def test_batches_hold_every_text_once_and_stay_within_the_tokens() -> None:
     lengths = [5, 300, 7, 7, 2_000, 1, 64] * 9
     made = list(batches(lengths))
     assert sorted(index for batch in made for index in batch) == list(range(len(lengths)))
-    assert all(len(batch) == 1 or max(lengths[i] for i in batch) * len(batch) <= 1_024 for batch in made)
+    assert all(len(batch) == 1 or max(lengths[i] for i in batch) * len(batch) <= BATCH_TOKENS for batch in made)
