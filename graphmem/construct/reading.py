@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from graphmem.construct.keywords import plain_words
 from graphmem.construct.names import NameSpan, names, without_roles
 from graphmem.construct.sentences import joined, raw_sentences
 from graphmem.construct.times import TimeExpression, find_times
@@ -39,6 +40,13 @@ class Reading:
     def tokens_in(self, start: int, end: int) -> tuple[int, int]:
         """First and last token that begin in a span (last < first when there is none)."""
         return bisect_left(self.starts, start), bisect_left(self.starts, end) - 1
+
+    def words_in(self, start: int, end: int) -> list[str]:
+        """The words of a span in lower case."""
+        if end > len(self.text):
+            return plain_words(self.passage.text[start:end])
+        first, last = self.tokens_in(start, end)
+        return [token.lower for token in self.tokens[first : last + 1]]
 
     def names_in(self, start: int, end: int) -> range:
         """Indexes of the names that begin in a span."""
@@ -74,7 +82,7 @@ def read(passage: Passage) -> Reading:
         text=text,
         pieces=tuple(cut),
         spans=tuple(joined(passage.text, cut)),
-        tokens=tuple(words),
+        tokens=words,
         starts=tuple([word.start for word in words]),
         names=tuple(kept),
         types=tuple([type_of(text, name) for name in kept]),

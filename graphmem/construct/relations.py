@@ -26,6 +26,7 @@ _AUXILIARIES = frozenset(
     "'m 're 's 'd 'll gonna gotta".split()
 )
 _BE = frozenset("am is are was were be been being 'm 're 's get got".split())
+_PRONOUNS = frozenset("i i'm i've i'd i'll we we're we've we'd we'll he she it".split())
 _NEGATIONS = frozenset(("not", "never", "cannot"))
 _ADVERBS = frozenset(
     "last just also even still already always often ever once finally both all now then soon recently first so really "
@@ -37,31 +38,36 @@ _TO_VERBS = frozenset(
 )
 _GERUND_VERBS = frozenset(("enjoy", "stop", "finish", "keep", "consider", "avoid", "miss", "imagine", "practice"))
 #: What follows these without an article is an adjective or an adverb: "I feel better", "I work hard".
-_LINKING = frozenset("be feel get stay look seem sound become keep go work come turn try run live grow".split())
+_LINKING = frozenset(
+    "be feel get stay look seem sound become keep go work come turn try run live grow think bet hope guess know "
+    "believe imagine wish doubt".split()
+)
 _NEVER_NOUNS = frozenset(
     "go get make know think say take see come give become feel have be do keep let bring find tell want seem".split()
 )
 _ADJECTIVE_ENDS = ("ed", "ive", "ful", "ous", "able", "ible", "ing", "less", "ward")
 _PARTICLES = frozenset("up out down off back over away".split())
 _DETERMINERS = frozenset(
-    "a an the my our his her their your this that some any these those another two three four five six seven eight nine "
-    "ten several many few both each every its more no".split()
+    "a an the my our his her their your this that some any these those another two three four five six seven "
+    "eight nine ten several many few both each every its more no".split()
 )
 _NOT_OBJECTS = frozenset(
-    "it them him her you me us that what how why when where if whether which who there here so too very much more "
-    "really because but and or as than then to for with in on at from by about of into onto over under through during "
-    "after before until since like just also not never up out down off back away around together well yesterday today "
-    "tomorrow tonight last next this ago now again all one something anything everything nothing someone everyone "
-    "i such able going sure glad happy sorry excited good great nice bad fine okay ok lot lots bit kind sort way thing "
-    "things while without within between among against across along first both i'm i've i'll i'd it's that's".split()
+    "it them him her you me us they he she we that what how why when where if whether which who there here so "
+    "too very much more really because but and or as than then to for with in on at from by about of into onto "
+    "over under through during after before until since like just also not never up out down off back away "
+    "around together well yesterday today tomorrow tonight last next this ago now again all one something "
+    "anything everything nothing someone everyone i such able going sure glad happy sorry excited good great "
+    "nice bad fine okay ok lot lots bit kind sort way thing things while without within between among against "
+    "across along first both i'm i've i'll i'd it's that's".split()
 )
 #: Passed over behind an article: "my first video game", "a great film".
 _MODIFIERS = frozenset(
     "first second third last next own new old young great good nice best bad big little small huge whole entire real "
     "very "
-    "really same other main early former late long short awesome amazing wonderful beautiful cool local few couple of "
+    "really same other main early former late long short awesome amazing wonderful beautiful cool local few couple "
     "bit lot".split()
 )
+_QUANTITIES = frozenset("lot lots bit couple few pair bunch number ton tons kind sort".split())
 _PLACE_PREPOSITIONS = frozenset("in at to from near into inside outside around across through".split())
 _PLACES = frozenset(
     "park beach museum school hospital gym office library restaurant cafe bar church market mall store shop studio "
@@ -118,6 +124,9 @@ def clauses(ground: Ground, first: int, last: int, topic: Party | None = None) -
     found: list[Clause] = []
     at = first
     while at <= last and len(found) < MAX_CLAUSES:
+        if at not in ground.name_at and ground.words[at].lower not in _PRONOUNS:
+            at += 1
+            continue
         subject = _subject(ground, at, first, topic)
         if subject is None:
             at += 1
@@ -214,7 +223,7 @@ def _main_verb(ground: Ground, verb: _Verb, index: int, auxiliary: str, last: in
     word = ground.words[index].lower
     base = base_of(word)
     after_be = auxiliary in _BE
-    if not auxiliary and is_participle_alone(word):
+    if not auxiliary and (is_participle_alone(word) or word.endswith("ing")):
         return None
     if base is None or index in ground.name_at or (after_be and not (is_participle(word) or word.endswith("ing"))):
         verb.after = index
@@ -247,6 +256,15 @@ def _chain(ground: Ground, verb: _Verb, last: int) -> None:
     verb.after = at
 
 
+def _links(base: str) -> bool:
+    return (base_of(base.rsplit(" ", 1)[-1]) or base) in _LINKING
+
+
+def _is_place_next(ground: Ground, at: int, last: int) -> bool:
+    """ "I was in Lund" tells something; "I was responsible for the sails of Lund" is left alone."""
+    return at < last and ground.words[at].lower in ("in", "at", "near", "from")
+
+
 def _takes_gerund(base: str) -> bool:
     return " " in base or base in _TO_VERBS or base in _GERUND_VERBS
 
@@ -264,11 +282,13 @@ def _clause(ground: Ground, subject: tuple[Party, int, str], first: int, last: i
         who = Party(EdgeType.OBJECT, who.kind, who.text, who.name)
     parties = [who]
     end = verb.after - 1
-    found = _object(ground, verb.after, last, needs_article=verb.base in _LINKING)
+    found = _object(ground, verb.after, last, needs_article=_links(verb.base))
     if found is not None:
         role = EdgeType.OTHER if verb.passive else EdgeType.OBJECT
         parties.append(Party(role, found[0].kind, found[0].text, found[0].name))
         end = found[1]
+    elif verb.base in ("be", "not be") and not _is_place_next(ground, verb.after, last):
+        return None
     end = _prepositions(ground, verb, end + 1, last, parties)
     predicate = f"not {verb.base}" if verb.negated else verb.base
     return Clause(predicate, tuple(parties[:MAX_MEMBERS]), first, max(end, verb.after - 1), verb.after - 1)
@@ -294,7 +314,7 @@ def _object(ground: Ground, at: int, last: int, *, needs_article: bool = False) 
             return None
         if word in _DETERMINERS and not run:
             determined = True
-        elif determined and (word in _MODIFIERS or word.endswith(NATION)):
+        elif determined and (word in _MODIFIERS or word.endswith(NATION) or _counts(ground, index)):
             pass
         elif (
             word in _NOT_OBJECTS
@@ -319,6 +339,11 @@ def _object(ground: Ground, at: int, last: int, *, needs_article: bool = False) 
     return Party(EdgeType.OBJECT, "thing", " ".join(kept)), index - 1
 
 
+def _counts(ground: Ground, index: int) -> bool:
+    """The "of" in "a lot of boats": what follows is the noun."""
+    return ground.words[index].lower == "of" and ground.words[index - 1].lower in _QUANTITIES
+
+
 def _modifies(ground: Ground, index: int, last: int) -> bool:
     """Whether a name before this token only modifies it: a possessive, or a plain noun follows ("a Lund bakery")."""
     if index > last or not _adjacent(ground, index):
@@ -328,7 +353,7 @@ def _modifies(ground: Ground, index: int, last: int) -> bool:
     word = ground.words[index]
     if word.is_capital or index in ground.timed or word.lower in _NOT_OBJECTS or word.lower in _AUXILIARIES:
         return False
-    return base_of(word.lower) is None and not word.lower.endswith(("ed", "ing", "ly"))
+    return base_of(word.lower) in (None, word.lower) and not word.lower.endswith(("ed", "ing", "ly"))
 
 
 def _is_noun_too(word: str) -> bool:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from graphmem.analysis import spoken_date
 from graphmem.construct.calendar import Interval
-from graphmem.construct.keywords import keywords, plain_words, tags
+from graphmem.construct.keywords import keywords, tags
 from graphmem.construct.kinds import kind_of
 from graphmem.construct.reading import Reading
 from graphmem.construct.sentences import raw_sentences
@@ -28,7 +29,7 @@ def notes_of(key: bytes, source: Source, reading: Reading, previous: Passage | N
 def _note(key: bytes, reading: Reading, at: tuple[int, int], context: str, *, is_dialogue: bool) -> Note:
     passage, (start, end) = reading.passage, at
     quote = passage.text[start:end]
-    words = plain_words(quote)
+    words = reading.words_in(start, end)
     kind, confidence = kind_of(quote, is_dialogue=is_dialogue)
     named = reading.names_in(start, end)
     times = reading.times_in(start, end)
@@ -68,7 +69,7 @@ def hull(times: Sequence[TimeExpression]) -> Interval | None:
 def context_of(source: Source, passage: Passage, previous: Passage | None) -> str:
     """Who said it, when, where; and the question it answers."""
     title = str(passage.meta.get("title") or source.title)
-    parts = [passage.speaker or "", spoken_date(passage.at_us, passage.tz_min) if _has_date(passage) else ""]
+    parts = [passage.speaker or "", _said_on(passage.at_us, passage.tz_min)]
     if title:
         parts.append(f"in {title[:120]}")
     context = ", ".join(part for part in parts if part)
@@ -82,8 +83,9 @@ def context_of(source: Source, passage: Passage, previous: Passage | None) -> st
 _DATES_US = (-62_135_510_400_000_000, 253_402_214_400_000_000)
 
 
-def _has_date(passage: Passage) -> bool:
-    return passage.at_us is not None and _DATES_US[0] < passage.at_us < _DATES_US[1]
+@lru_cache(maxsize=1024)
+def _said_on(at_us: int | None, tz_min: int | None) -> str:
+    return spoken_date(at_us, tz_min) if at_us is not None and _DATES_US[0] < at_us < _DATES_US[1] else ""
 
 
 def question_before(passage: Passage, previous: Passage | None) -> str:
