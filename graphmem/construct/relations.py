@@ -9,10 +9,31 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from graphmem.construct.clause_words import (
+    ADJECTIVE_ENDS,
+    ADVERBS,
+    AUXILIARIES,
+    BE,
+    CLAUSE_STARTS,
+    COMPANY,
+    DETERMINERS,
+    GERUND_VERBS,
+    LINKING,
+    MODIFIERS,
+    NEGATIONS,
+    NEVER_NOUNS,
+    NOT_OBJECTS,
+    PARTICLES,
+    PLACE_PREPOSITIONS,
+    PLACES,
+    PRONOUNS,
+    QUANTITIES,
+    TALK,
+    TO_VERBS,
+)
 from graphmem.construct.names import NATION, NameSpan
 from graphmem.construct.tokens import Token
 from graphmem.construct.verbs import base_of, is_gerund, is_participle, is_participle_alone
-from graphmem.construct.words import KIN
 from graphmem.schema import EdgeType
 
 MAX_CLAUSES = 3
@@ -20,69 +41,6 @@ MAX_MEMBERS = 8
 MAX_OBJECT_WORDS = 3
 #: Words looked at behind the verb; longer clauses are lists or run-on talk.
 MAX_REACH = 24
-
-_AUXILIARIES = frozenset(
-    "have has had 've will would can could should may might must shall am is are was were be been being do does did "
-    "'m 're 's 'd 'll gonna gotta".split()
-)
-_BE = frozenset("am is are was were be been being 'm 're 's get got".split())
-_PRONOUNS = frozenset("i i'm i've i'd i'll we we're we've we'd we'll he she it".split())
-_NEGATIONS = frozenset(("not", "never", "cannot"))
-_ADVERBS = frozenset(
-    "last just also even still already always often ever once finally both all now then soon recently first so really "
-    "almost later since together usually sometimes totally definitely eventually".split()
-)
-_TO_VERBS = frozenset(
-    "want need plan hope decide try start love like begin continue manage learn agree offer promise prefer choose "
-    "intend wish have get go".split()
-)
-_GERUND_VERBS = frozenset(("enjoy", "stop", "finish", "keep", "consider", "avoid", "miss", "imagine", "practice"))
-#: What follows these without an article is an adjective or an adverb: "I feel better", "I work hard".
-_LINKING = frozenset(
-    "be feel get stay look seem sound become keep go work come turn try run live grow think bet hope guess know "
-    "believe imagine wish doubt".split()
-)
-_NEVER_NOUNS = frozenset(
-    "go get make know think say take see come give become feel have be do keep let bring find tell want seem".split()
-)
-_ADJECTIVE_ENDS = ("ed", "ive", "ful", "ous", "able", "ible", "ing", "less", "ward")
-_PARTICLES = frozenset("up out down off back over away".split())
-_DETERMINERS = frozenset(
-    "a an the my our his her their your this that some any these those another two three four five six seven "
-    "eight nine ten several many few both each every its more no".split()
-)
-_NOT_OBJECTS = frozenset(
-    "it them him her you me us they he she we that what how why when where if whether which who there here so "
-    "too very much more really because but and or as than then to for with in on at from by about of into onto "
-    "over under through during after before until since like just also not never up out down off back away "
-    "around together well yesterday today tomorrow tonight last next this ago now again all one something "
-    "anything everything nothing someone everyone i such able going sure glad happy sorry excited good great "
-    "nice bad fine okay ok lot lots bit kind sort way thing things while without within between among against "
-    "across along first both i'm i've i'll i'd it's that's".split()
-)
-#: Passed over behind an article: "my first video game", "a great film".
-_MODIFIERS = frozenset(
-    "first second third last next own new old young great good nice best bad big little small huge whole entire real "
-    "very "
-    "really same other main early former late long short awesome amazing wonderful beautiful cool local few couple "
-    "bit lot".split()
-)
-_QUANTITIES = frozenset("lot lots bit couple few pair bunch number ton tons kind sort".split())
-_PLACE_PREPOSITIONS = frozenset("in at to from near into inside outside around across through".split())
-_PLACES = frozenset(
-    "park beach museum school hospital gym office library restaurant cafe bar church market mall store shop studio "
-    "theater theatre cinema airport station farm forest mountains mountain lake river sea coast island city town "
-    "village "
-    "university college camp campground zoo garden house home center centre gallery concert festival conference court "
-    "stadium pool clinic bakery hotel countryside desert valley bookstore shelter court kitchen campus harbour".split()
-)
-_TALK = frozenset("talk speak chat meet argue agree play work marry dance sing".split())
-_CLAUSE_STARTS = frozenset(
-    "and but so because when while after before since that if then where as although though".split()
-)
-_COMPANY = KIN | frozenset(
-    "friend friends family kids children colleague colleagues team partner neighbor neighbour".split()
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +82,7 @@ def clauses(ground: Ground, first: int, last: int, topic: Party | None = None) -
     found: list[Clause] = []
     at = first
     while at <= last and len(found) < MAX_CLAUSES:
-        if at not in ground.name_at and ground.words[at].lower not in _PRONOUNS:
+        if at not in ground.name_at and ground.words[at].lower not in PRONOUNS:
             at += 1
             continue
         subject = _subject(ground, at, first, topic)
@@ -168,14 +126,14 @@ def _opens_clause(ground: Ground, at: int, first: int) -> bool:
     gap = ground.text[before.end : ground.words[at].start]
     if gap == " " and before.lower in ("the", "a", "an"):
         return _opens_clause(ground, at - 1, first)
-    return gap != " " or before.lower in _CLAUSE_STARTS or before.lower in _ADVERBS or at - 1 in ground.timed
+    return gap != " " or before.lower in CLAUSE_STARTS or before.lower in ADVERBS or at - 1 in ground.timed
 
 
 def _goes_on_a_list(ground: Ground, at: int, first: int) -> bool:
     """A name behind a comma is one of several, unless a time or an adverb stands before it ("Last week, Ada ...")."""
     if at == first or ground.text[ground.words[at - 1].end : ground.words[at].start].strip() != ",":
         return False
-    return at - 1 not in ground.timed and ground.words[at - 1].lower not in _ADVERBS
+    return at - 1 not in ground.timed and ground.words[at - 1].lower not in ADVERBS
 
 
 def _past_brackets(ground: Ground, at: int) -> int:
@@ -206,12 +164,12 @@ def _verb(ground: Ground, at: int, glued: str, last: int) -> _Verb | None:
         if index > at and not _adjacent(ground, index):
             break
         word = ground.words[index].lower
-        if word.endswith("n't") or word in _NEGATIONS:
+        if word.endswith("n't") or word in NEGATIONS:
             verb.negated = True
             auxiliary = word.removesuffix("n't") or auxiliary
-        elif word in _AUXILIARIES:
+        elif word in AUXILIARIES:
             auxiliary = word
-        elif word in _ADVERBS or (word.endswith("ly") and len(word) > 4):
+        elif word in ADVERBS or (word.endswith("ly") and len(word) > 4):
             continue
         else:
             return _main_verb(ground, verb, index, auxiliary, last)
@@ -222,7 +180,7 @@ def _verb(ground: Ground, at: int, glued: str, last: int) -> _Verb | None:
 def _main_verb(ground: Ground, verb: _Verb, index: int, auxiliary: str, last: int) -> _Verb | None:
     word = ground.words[index].lower
     base = base_of(word)
-    after_be = auxiliary in _BE
+    after_be = auxiliary in BE
     if not auxiliary and (is_participle_alone(word) or word.endswith("ing")):
         return None
     if base is None or index in ground.name_at or (after_be and not (is_participle(word) or word.endswith("ing"))):
@@ -236,8 +194,8 @@ def _main_verb(ground: Ground, verb: _Verb, index: int, auxiliary: str, last: in
 
 def _copula(verb: _Verb, auxiliary: str) -> _Verb | None:
     """What was passed over as an auxiliary is the verb itself: be, have."""
-    if auxiliary in _BE or auxiliary in ("has", "had", "have"):
-        verb.base = "be" if auxiliary in _BE else "have"
+    if auxiliary in BE or auxiliary in ("has", "had", "have"):
+        verb.base = "be" if auxiliary in BE else "have"
         return verb if auxiliary not in ("get", "got") else None
     return None
 
@@ -245,9 +203,9 @@ def _copula(verb: _Verb, auxiliary: str) -> _Verb | None:
 def _chain(ground: Ground, verb: _Verb, last: int) -> None:
     """A particle ("pick up"), an infinitive ("plan to visit"), a gerund ("start running") belong to the predicate."""
     words, at = ground.words, verb.after
-    if at <= last and words[at].text in _PARTICLES and _adjacent(ground, at):
+    if at <= last and words[at].text in PARTICLES and _adjacent(ground, at):
         verb.base, at = f"{verb.base} {words[at].text}", at + 1
-    if at < last and words[at].text == "to" and _adjacent(ground, at) and verb.base in _TO_VERBS:
+    if at < last and words[at].text == "to" and _adjacent(ground, at) and verb.base in TO_VERBS:
         second = base_of(words[at + 1].text)
         if second is not None:
             verb.base, at = f"{verb.base} to {second}", at + 2
@@ -257,7 +215,7 @@ def _chain(ground: Ground, verb: _Verb, last: int) -> None:
 
 
 def _links(base: str) -> bool:
-    return (base_of(base.rsplit(" ", 1)[-1]) or base) in _LINKING
+    return (base_of(base.rsplit(" ", 1)[-1]) or base) in LINKING
 
 
 def _is_place_next(ground: Ground, at: int, last: int) -> bool:
@@ -266,7 +224,7 @@ def _is_place_next(ground: Ground, at: int, last: int) -> bool:
 
 
 def _takes_gerund(base: str) -> bool:
-    return " " in base or base in _TO_VERBS or base in _GERUND_VERBS
+    return " " in base or base in TO_VERBS or base in GERUND_VERBS
 
 
 def _adjacent(ground: Ground, index: int) -> bool:
@@ -312,18 +270,18 @@ def _object(ground: Ground, at: int, last: int, *, needs_article: bool = False) 
             continue
         if ground.words[index].is_capital and not run and not determined and not word.endswith(NATION):
             return None
-        if word in _DETERMINERS and not run:
+        if word in DETERMINERS and not run:
             determined = True
-        elif determined and (word in _MODIFIERS or word.endswith(NATION) or _counts(ground, index)):
+        elif determined and (word in MODIFIERS or word.endswith(NATION) or _counts(ground, index)):
             pass
         elif (
-            word in _NOT_OBJECTS
-            or word in _AUXILIARIES
-            or word in _DETERMINERS
+            word in NOT_OBJECTS
+            or word in AUXILIARIES
+            or word in DETERMINERS
             or word.endswith("ly")
             or not word[0].isalpha()
             or (run and base_of(word) is not None and not _is_noun_too(word))
-            or word in _NEVER_NOUNS
+            or word in NEVER_NOUNS
         ):
             break
         else:
@@ -331,17 +289,17 @@ def _object(ground: Ground, at: int, last: int, *, needs_article: bool = False) 
         index += 1
     if not run or (needs_article and not determined) or (len(run) == 1 and len(run[0]) < 3):
         return None
-    if len(run) == 1 and not determined and run[0].endswith(_ADJECTIVE_ENDS):
+    if len(run) == 1 and not determined and run[0].endswith(ADJECTIVE_ENDS):
         return None
     kept = run[-MAX_OBJECT_WORDS:]
-    if len(kept) == 1 and kept[0] in _COMPANY:
+    if len(kept) == 1 and kept[0] in COMPANY:
         return Party(EdgeType.OBJECT, "kin", kept[0]), index - 1
     return Party(EdgeType.OBJECT, "thing", " ".join(kept)), index - 1
 
 
 def _counts(ground: Ground, index: int) -> bool:
     """The "of" in "a lot of boats": what follows is the noun."""
-    return ground.words[index].lower == "of" and ground.words[index - 1].lower in _QUANTITIES
+    return ground.words[index].lower == "of" and ground.words[index - 1].lower in QUANTITIES
 
 
 def _modifies(ground: Ground, index: int, last: int) -> bool:
@@ -351,7 +309,7 @@ def _modifies(ground: Ground, index: int, last: int) -> bool:
     if ground.words[index - 1].lower.endswith("'s"):
         return True
     word = ground.words[index]
-    if word.is_capital or index in ground.timed or word.lower in _NOT_OBJECTS or word.lower in _AUXILIARIES:
+    if word.is_capital or index in ground.timed or word.lower in NOT_OBJECTS or word.lower in AUXILIARIES:
         return False
     return base_of(word.lower) in (None, word.lower) and not word.lower.endswith(("ed", "ing", "ly"))
 
@@ -388,7 +346,7 @@ def _is_break(ground: Ground, index: int) -> bool:
 
 
 def _role(word: str, verb: _Verb) -> EdgeType | None:
-    if word == "with" or (word == "to" and verb.base in _TALK):
+    if word == "with" or (word == "to" and verb.base in TALK):
         return EdgeType.WITH
     if word == "by" and verb.passive:
         return EdgeType.AGENT
@@ -396,7 +354,7 @@ def _role(word: str, verb: _Verb) -> EdgeType | None:
         return EdgeType.TOPIC
     if word == "for" or (word == "to" and verb.base in ("give", "send", "show", "lend", "donate")):
         return EdgeType.OTHER
-    return EdgeType.PLACE if word in _PLACE_PREPOSITIONS else None
+    return EdgeType.PLACE if word in PLACE_PREPOSITIONS else None
 
 
 def _fits(role: EdgeType, party: Party, ground: Ground) -> bool:  # noqa: ARG001
@@ -404,9 +362,9 @@ def _fits(role: EdgeType, party: Party, ground: Ground) -> bool:  # noqa: ARG001
     if party.kind == "name":
         return True
     if role == EdgeType.PLACE:
-        return party.text.split()[-1] in _PLACES
+        return party.text.split()[-1] in PLACES
     if role == EdgeType.WITH:
-        return party.kind == "kin" or party.text.split()[-1] in _COMPANY
+        return party.kind == "kin" or party.text.split()[-1] in COMPANY
     if role == EdgeType.OTHER:
         return party.kind == "kin"
     return True

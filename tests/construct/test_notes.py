@@ -130,8 +130,8 @@ def test_any_text_builds_without_error_and_twice_the_same(text: str, speaker: st
 
 
 WORDS = st.sampled_from(
-    "I we Ada Berg the a my sister moved to Lund with Tom and painted boat in May yesterday not never was born ( ) , . ? "
-    "! \" “ ” ' film The of Wind Prince Karl II 3rd , : ; - – \n 1900 love to go He She is 🎉 said".split(" ")
+    "I we Ada Berg the a my sister moved to Lund with Tom and painted boat in May yesterday not never was born ( ) , . "
+    "? ! \" “ ” ' film The of Wind Prince Karl II 3rd , : ; - – \n 1900 love to go He She is 🎉 said".split(" ")
 )
 
 

@@ -45,10 +45,10 @@ def cut(text: str) -> list[str]:
             ["Things to bring:\n- warm socks and gloves", "- two litres of water", "- the folded paper map"],
         ),
         (
-            "A line that was wrapped by hand somewhere near the\nseventieth column goes on. Then another line follows it.",
+            "A line that was wrapped by hand somewhere near the\nseventieth column goes on. Another line follows it.",
             [
                 "A line that was wrapped by hand somewhere near the\nseventieth column goes on.",
-                "Then another line follows it.",
+                "Another line follows it.",
             ],
         ),
         (
