@@ -29,7 +29,7 @@ class Plan:
     next_after_question: float = 0.75  # evidence is often the answer to the turn that holds the question's words
     next: float = 0.2
     previous: float = 0.2
-    bridge_gain: float = 60.0  # what the walk passage -> entity -> passage counts for; it starts with a mass of 1
+    bridge_gain: float = 90.0  # what the walk passage -> entity -> passage counts for; it starts with a mass of 1
     bridge_starts: int = 2  # few starts, equal mass: one page that leads to the next
     title: float = 0.8  # from an entity to the source that it is the title of
     mention: float = 0.25  # from an entity to other passages that name it
