@@ -30,8 +30,8 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def say(line: str = "") -> None:
-    """A plain line to stdout."""
-    print(printable(line))
+    """A plain line to stdout, at once: who reads a pipe (a script that waits for the server's address) must see it."""
+    print(printable(line), flush=True)
 
 
 def note(line: str) -> None:
