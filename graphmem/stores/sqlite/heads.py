@@ -43,6 +43,7 @@ LIVE_KINDS = "SELECT n, kind FROM node WHERE n IN (SELECT value FROM json_each(?
 PASSAGES = f"""SELECT p.n, p.source, coalesce(p.section, 0), p.ordinal, coalesce(p.at_us, {NO_TIME}), p.form,
   coalesce((SELECT min(dst) FROM edge WHERE src = p.n AND type = {int(EdgeType.SPEAKER)}), 0)
   FROM passage p WHERE p.n IN (SELECT value FROM json_each(?))"""
+QUOTING = f"SELECT src FROM edge WHERE dst IN (SELECT value FROM json_each(?)) AND type = {int(EdgeType.FROM)}"
 FIRST_SPANS = """SELECT n, substr(spans, 1, 4) FROM note WHERE n IN (SELECT value FROM json_each(?1))
   UNION ALL SELECT n, substr(spans, 1, 4) FROM hyperedge WHERE n IN (SELECT value FROM json_each(?1))"""
 
@@ -91,7 +92,10 @@ def of_truth(db: sqlite3.Connection, keys: Sequence[int]) -> tuple[list[int], He
     """The heads that live nodes among these keys should have, ascending by key. Four statements."""
     live = db.execute(LIVE_KINDS, (listed(list(keys)),)).fetchall()
     ns = [n for n, _ in live]
-    first = {n: int.from_bytes(raw, "little") | (n & ~NUMBER_MASK) for n, raw in db.execute(FIRST_SPANS, (listed(ns),))}
+    first = {
+        n: int.from_bytes(raw or b"", "little") | (n & ~NUMBER_MASK)
+        for n, raw in db.execute(FIRST_SPANS, (listed(ns),))
+    }
     owner = {n: first.get(n, 0) if kind in (NodeKind.NOTE, NodeKind.HYPEREDGE) else n for n, kind in live}
     passages = {row[0]: row for row in db.execute(PASSAGES, (listed(sorted(set(owner.values()))),))}
     rows = blank(len(live))
@@ -110,6 +114,14 @@ def renew(db: sqlite3.Connection, keys: Sequence[int]) -> None:
     """Writes the heads of these nodes anew; those that are no longer live lose theirs."""
     drop(db, keys)
     put(db, *of_truth(db, keys))
+
+
+def renew_with_notes(db: sqlite3.Connection, passages: Iterable[int]) -> None:
+    """Likewise these passages' heads and those of what quotes them: the speaker of a passage stands in all of them."""
+    keys = sorted(set(passages))
+    if keys:
+        quoting = {n for (n,) in db.execute(QUOTING, (listed(keys),))}
+        renew(db, sorted(quoting.union(keys)))
 
 
 def rebuild(db: sqlite3.Connection, space: int) -> None:

@@ -6,8 +6,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from graphmem.schema import NodeKind, Op
-from graphmem.stores.sqlite import edges
+from graphmem.schema import EdgeType, NodeKind, Op
+from graphmem.stores.sqlite import edges, heads
 from graphmem.stores.sqlite.derived import UNSHELVE, Derived
 from graphmem.stores.sqlite.edges import Full
 from graphmem.stores.sqlite.images import image, pack
@@ -44,6 +44,8 @@ def remove(db: sqlite3.Connection, derived: Derived, space: int, keys: Sequence[
         db.execute(DELETE[NodeKind(kind)], (listed([n for n, of, _ in found if of == kind]),))
     for statement in DROP_ROWS:
         db.execute(statement, (listed([n for n, *_ in found]),))
+    keys_gone = {n for n, *_ in found}
+    heads.renew_with_notes(db, (row[0] for row in gone if row[1] == EdgeType.SPEAKER and row[0] not in keys_gone))
     return gone
 
 

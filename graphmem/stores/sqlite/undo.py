@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from graphmem.errors import Conflict, NotFound
-from graphmem.schema import Commit, Id, JobState, NodeKind, Op, Space
+from graphmem.schema import Commit, EdgeType, Id, JobState, Node, NodeKind, Op, Space
 from graphmem.stores.sqlite import edges, heads, jobs, journal
 from graphmem.stores.sqlite.derived import Derived
 from graphmem.stores.sqlite.edges import Full, Key
@@ -61,14 +61,14 @@ def undo(db: sqlite3.Connection, derived: Derived, within: Space, counters: Coun
         return None
     refuse_what_is_built_on(db, space, past)
     seq = counters.seq + 1
-    back = [n for n, (_, _, ops) in past.before.items() if Op.DELETE in ops]
-    logged = put_back(db, space, past)
+    now = load(db, sorted(past.before))
+    removed, gone = delete_logged(db, derived, space, sorted(past.made))
+    logged = put_back(db, space, past, now)
     changes = put_edges_back(db, derived, space, seq, past)
     changes += drop_aliases(db, space, past)
     returned = [n for n, (_, _, ops) in past.before.items() if ops & {Op.DELETE, Op.RETIRE}]
     derived.bring_back(space, returned)
     heads.renew(db, sorted(past.before))
-    removed, gone = delete_logged(db, derived, space, sorted(past.made - set(back)))
     changes += edges.log(db, space, seq, Op.DELETE, gone)
     everything = sorted([*logged, *removed])
     if state:
@@ -79,9 +79,10 @@ def undo(db: sqlite3.Connection, derived: Derived, within: Space, counters: Coun
 
 def read(db: sqlite3.Connection, space: int, job: Id) -> Past:
     """The job's commits, newest first, so that the oldest values win."""
-    past, base = Past(), space << SPACE_BITS
+    past, base, ranges = Past(), space << SPACE_BITS, list[range]()
     for seq, first, nodes, body in db.execute(COMMITS, (space, job)).fetchall():
         past.seqs.add(seq)
+        ranges.append(range(base + first, base + first + nodes))
         there = [n for (n,) in db.execute(THERE, (base + first, base + first + nodes))]
         past.made.update(there)
         past.first_seq.update(dict.fromkeys(there, seq))
@@ -93,8 +94,8 @@ def read(db: sqlite3.Connection, space: int, job: Id) -> Past:
         past.edges.update(dict.fromkeys(journal.unpack_edges(space, body)))
         for *full, _ in db.execute(EDGE_CHANGES, (space, seq)):
             past.edges[full[0], full[1], full[2], full[3]] = (*full,)
-    for n in past.made:
-        past.before.pop(n, None)  # it goes as a whole
+    for n in [n for n in past.before if any(n in numbers for numbers in ranges)]:
+        del past.before[n]  # the job made it: it goes as a whole, or is gone already
     return past
 
 
@@ -121,10 +122,9 @@ def _built_on(db: sqlite3.Connection, n: int, why: str) -> Conflict:
     return Conflict(f"the job cannot be undone: node {id}: {why}", hint="undo what came later first")
 
 
-def put_back(db: sqlite3.Connection, space: int, past: Past) -> list[Logged]:
-    """Rows with their old values; nodes that were deleted, under their old numbers."""
+def put_back(db: sqlite3.Connection, space: int, past: Past, now: Mapping[int, Node]) -> list[Logged]:
+    """Rows with their old values; nodes that were deleted, under their old numbers. `now`: what is there of them."""
     keys = sorted(past.before)
-    now = load(db, keys)
     states = {n: (version, retired) for n, version, retired in db.execute(STATES, (listed(keys),))}
     images = {n: {**(image(now[n]) if n in now else {}), **past.before[n][1]} for n in keys}
     texts, at = _named(db, space, list(images.values()))
@@ -190,6 +190,7 @@ def put_edges_back(db: sqlite3.Connection, derived: Derived, space: int, seq: in
     changes += edges.log(db, space, seq, Op.INSERT, [full for full in back if full[:4] not in there])
     edges.remove(db, derived.adjacency, space, gone)
     edges.restore(db, derived.adjacency, space, back)
+    heads.renew_with_notes(db, (row[0] for row in (*gone, *back) if row[1] == EdgeType.SPEAKER))
     return changes
 
 

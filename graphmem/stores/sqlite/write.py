@@ -234,9 +234,7 @@ class Write:
         heads.put(self.db, [n for _, n in self.new], self._heads())
         stale = {at[0] for at in self.edges.new if at[1] == EdgeType.SPEAKER and at[0] < self.first_new}
         stale |= {n for _, n, _ in self.changed}
-        if stale:
-            quoting = {full[0] for full in edges.incident(self.db, sorted(stale)) if full[1] == EdgeType.FROM}
-            heads.renew(self.db, sorted(stale | quoting))
+        heads.renew_with_notes(self.db, stale)
 
     def _heads(self) -> heads.HeadRows:
         made = heads.blank(len(self.new))
