@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from graphmem.schema import (
     Item,
     ItemState,
     JobState,
+    NodeKind,
     Passage,
     PassageDraft,
     Refusal,
@@ -60,7 +63,7 @@ def test_words_of_a_forgotten_turn_are_in_no_file(sqlite: SqliteStore) -> None:
     for version, context in ((1, "Quaxelby asked"), (2, "nobody asked")):
         sqlite.write(space, Batch(nodes=(replace(turn.note, context=context, version=version),)))
     with sqlite.reader(space) as reader:
-        other = next(node for node in reader.page(list_kind()) if node.id != turn.note.id)
+        other = next(node for node in reader.page(NodeKind.NOTE) if node.id != turn.note.id)
     link = Edge(turn.note.id, EdgeType.SIMILAR, other.id, 9, "both name Stranvik")
     sqlite.write(space, Batch(edges=(link,)))
     sqlite.write(space, Batch(edges=(replace(link, weight_q8=99, reason="both name Stranvik twice"),)))
@@ -71,12 +74,6 @@ def test_words_of_a_forgotten_turn_are_in_no_file(sqlite: SqliteStore) -> None:
     assert sound(sqlite, space)
     sqlite.close()
     assert occurrences(sqlite.path.parent, *CANARIES, text) == {}
-
-
-def list_kind():  # type: ignore[no-untyped-def]
-    from graphmem.schema import NodeKind
-
-    return NodeKind.NOTE
 
 
 def test_what_was_deleted_or_undone_before_is_erased_from_the_journal_too(sqlite: SqliteStore) -> None:
@@ -92,7 +89,6 @@ def test_what_was_deleted_or_undone_before_is_erased_from_the_journal_too(sqlite
     assert occurrences(sqlite.path.parent, "quvvexil")
     sqlite.forget(space, [turn.passage.id, undone.passage.id])
     assert occurrences(sqlite.path.parent, "quvvexil", "Zyqqoria") == {}
-    sqlite.forget(space, [turn.note.id]) if False else None
     assert sound(sqlite, space)
 
 
@@ -156,6 +152,24 @@ def test_a_reader_that_holds_an_old_snapshot_is_told_of(sqlite: SqliteStore) -> 
         assert any("snapshot" in remark for remark in report.remarks)
     sqlite.close()
     assert occurrences(sqlite.path.parent, "quvvexil") == {}
+
+
+def test_a_process_that_dies_before_the_bytes_are_wiped_leaves_it_to_the_next(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    script = (
+        "import os, sys; from pathlib import Path; from tests.stores.test_sqlite_erase import *;"
+        "from graphmem.stores.sqlite import erase; erase.wipe = lambda db: os.kill(os.getpid(), 9);"
+        "store = SqliteStore(sys.argv[1]); space = store.space('default'); chat = Chat(space);"
+        "turn = chat.turn(0, 'The code is quvvexil.'); batch = chat.batch(turn, chat.turn(1, 'It is blue.'));"
+        "store.write(space, batch);"
+        "store.forget(space, [turn.passage.id])"
+    )
+    subprocess.run([sys.executable, "-c", script, str(path)], cwd=Path(__file__).parents[2], check=False)
+    assert occurrences(tmp_path, "quvvexil")
+    store = SqliteStore(path)
+    assert occurrences(tmp_path, "quvvexil") == {}
+    assert sound(store, store.space("default"))
+    store.close()
 
 
 @pytest.mark.parametrize("kind", ["conversation", "document"])

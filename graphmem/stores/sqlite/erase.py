@@ -44,6 +44,8 @@ BY_SPACE = tuple(
     for table in "alias commit_ change edge_change job item refusal tombstone".split()
 )
 DROP_EDGES = "DELETE FROM edge WHERE src BETWEEN ? AND ?"
+STILL_THERE = "erased bytes stay in the files until the store is next opened for writing"
+
 DROP_SPACE = "DELETE FROM space WHERE number = ?"
 
 
@@ -139,5 +141,5 @@ def wipe(db: sqlite3.Connection) -> tuple[str, ...]:
         db.execute("PRAGMA temp_store=MEMORY")
     busy, *_ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     if busy:
-        return ("a reader holds an older snapshot: its bytes stay in the files until it ends and the store is closed",)
+        return (f"a reader holds an older snapshot: {STILL_THERE}",)
     return ()

@@ -38,6 +38,7 @@ NAME_EMBEDDER = "UPDATE space SET embedder = ? WHERE number = ?"
 PUT_SPACE = "INSERT INTO space(name, key) VALUES(?, ?)"
 SEQ = "SELECT seq FROM space WHERE number = ?"
 META = "SELECT value FROM meta WHERE key = ?"
+DROP_META = "DELETE FROM meta WHERE key = ?"
 PUT_META = "INSERT INTO meta VALUES(?, ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value"
 
 #: What derived rows are made by. A store of another make is rebuilt when it is opened for writing.
@@ -79,7 +80,7 @@ class SqliteStore:
                 db.close()
                 raise
             self._dimension = self._known_dimension(db)
-            if self._formats(db) != FORMATS:
+            if self._meta(db, "formats") != FORMATS:
                 db.close()
                 raise StoreReadOnly(
                     "what is derived in the store was made by another version",
@@ -96,12 +97,14 @@ class SqliteStore:
             raise
         self._dimension = self._known_dimension(db)
         self._writer = Derived.on(db, self._dimension, self._cache)
-        if self._formats(db) != FORMATS:
+        if self._meta(db, "formats") != FORMATS:
             self._rebuild_all()
+        if self._meta(db, "unwiped"):
+            self._wipe()
 
-    def _formats(self, db: sqlite3.Connection) -> str:
+    def _meta(self, db: sqlite3.Connection, key: str) -> str:
         with translated(self.path):
-            row = db.execute(META, ("formats",)).fetchone()
+            row = db.execute(META, (key,)).fetchone()
         return row[0] if row else ""
 
     def _rebuild_all(self) -> None:
@@ -115,9 +118,7 @@ class SqliteStore:
         return connect(self.path, read_only=self.read_only, busy_timeout_s=self._busy_timeout_s, query_only=query_only)
 
     def _known_dimension(self, db: sqlite3.Connection) -> int:
-        with translated(self.path):
-            row = db.execute(META, ("dimension",)).fetchone()
-        return int(row[0]) if row else self._dimension
+        return int(self._meta(db, "dimension") or self._dimension)
 
     # -- spaces
 
@@ -212,11 +213,11 @@ class SqliteStore:
                 self._settle_dimension(derived, batch.vectors.shape[-1])
             counters = Counters.of(derived.db, space.number, space.name)
             with fitting():
-                return Write(derived.db, derived, space, prepared, self._dimension, counters).run()
+                return Write(derived.db, derived, space, prepared, counters).run()
 
     def _settle_dimension(self, derived: Derived, dimension: int) -> None:
         """The first vectors of a store say how long its vectors are."""
-        if derived.db.execute(META, ("dimension",)).fetchone() is None:
+        if not self._meta(derived.db, "dimension"):
             derived.db.execute(PUT_META, ("dimension", str(dimension)))
         self._dimension = self._known_dimension(derived.db)
         derived.settle(self._dimension)
@@ -229,6 +230,7 @@ class SqliteStore:
 
     def open_job(self, space: Space, spec: dict[str, Any]) -> Job:
         with self._write() as derived:
+            Counters.of(derived.db, space.number, space.name)
             return jobs.open_job(derived.db, space.number, spec)
 
     def close_job(self, space: Space, job: Id, state: JobState) -> None:
@@ -249,20 +251,33 @@ class SqliteStore:
     def forget(self, space: Space, ids: Sequence[Id], *, actor: str = "user") -> ForgetReport:
         with self._write() as derived:
             report = erase.forget(derived.db, derived, space, ids, actor)
+            derived.db.execute(PUT_META, ("unwiped", "1"))
         return self._wiped(space, report)
 
     def forget_space(self, space: Space) -> ForgetReport:
         with self._write() as derived:
             report = erase.forget_space(derived.db, derived, space)
+            derived.db.execute(PUT_META, ("unwiped", "1"))
         return self._wiped(space, report)
 
     def _wiped(self, space: Space, report: ForgetReport) -> ForgetReport:
-        """No byte stays: the file is written anew from what lives, the log is folded in and cut to nothing."""
         self._cache.drop(space.number)
+        return ForgetReport(report.tombstone, report.counts, (*report.remarks, *self._wipe()))
+
+    def _wipe(self) -> tuple[str, ...]:
+        """No byte stays: the file is written anew from what lives, the log is folded in and cut to nothing.
+
+        What another process holds back is remarked; it is tried again when the store is next opened for writing."""
         assert self._writer is not None
-        with self._writing, translated(self.path):
-            remarks = erase.wipe(self._writer.db)
-        return ForgetReport(report.tombstone, report.counts, (*report.remarks, *remarks))
+        with self._writing:
+            try:
+                with translated(self.path):
+                    remarks = erase.wipe(self._writer.db)
+                    if not remarks:
+                        self._writer.db.execute(DROP_META, ("unwiped",))
+            except StoreBusy:
+                return (f"another process writes: {erase.STILL_THERE}",)
+        return remarks
 
     def used(self, space: Space, ids: Sequence[Id], now_us: int) -> None:
         with self._write(durable=False) as derived:

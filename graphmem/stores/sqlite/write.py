@@ -6,11 +6,9 @@ Everything is set-based: a batch costs some thirty statements, whatever its size
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from graphmem.analysis import indexed_text, terms
 from graphmem.errors import Conflict, InputError, NotFound
@@ -30,8 +28,8 @@ from graphmem.schema import (
     Span,
 )
 from graphmem.stores.base import NO_TIME
-from graphmem.stores.sqlite import edges, heads, jobs, journal
-from graphmem.stores.sqlite.derived import Derived, as_f16, local
+from graphmem.stores.sqlite import edges, heads, jobs, journal, vectors
+from graphmem.stores.sqlite.derived import Derived, local
 from graphmem.stores.sqlite.edges import Key, Value
 from graphmem.stores.sqlite.ids import Keys, Stored, look_up
 from graphmem.stores.sqlite.images import image, older_values, pack
@@ -80,7 +78,6 @@ class Write:
     derived: Derived
     space: Space
     prepared: Prepared
-    dimension: int
     counters: Counters
     base: int = 0
     first_new: int = 0
@@ -290,46 +287,13 @@ class Write:
             )
 
     def put_vectors(self) -> None:
-        """Vectors of new nodes, and those of older ones that differ from what is stored; likewise token codes."""
-        batch = self.prepared.batch
-        if batch.vectors is not None and len(batch.vector_ids):
-            if batch.vectors.ndim != 2 or batch.vectors.shape[1] != self.dimension:
-                raise InputError(
-                    f"vectors have shape {batch.vectors.shape}, the store keeps {self.dimension} numbers a node",
-                    hint="use the embedder that the memory was made with",
-                )
-            self._put_matrix(batch.vector_ids, as_f16(batch.vectors))
-        fresh = {self.at[id]: codes for id, codes in batch.tokens.items()}
-        held = sorted(n for n in fresh if n < self.first_new)
-        if held:
-            retired = self._retired()
-            offsets, codes = self.derived.tokens.get(self.space.number, local(held))
-            for i, n in enumerate(held):
-                if codes[offsets[i] : offsets[i + 1]].tobytes() == fresh[n].tobytes() or n in retired:
-                    del fresh[n]
-                else:
-                    self.revectored = True
-        if fresh:
-            self.derived.tokens.add(self.space.number, local(list(fresh)), list(fresh.values()))
+        retired = [found.n for found in self.stored.values() if found.retired]
+        known = vectors.Known(self.at, self._kind, retired, self.first_new)
+        self.revectored = vectors.put(self.derived, self.space.number, self.prepared.batch, known)
 
-    def _put_matrix(self, ids: Sequence[Id], matrix: npt.NDArray[np.float16]) -> None:
-        keys = np.array([self.at[id] for id in ids], np.int64)
-        wanted = np.ones(len(keys), bool)
-        old = np.flatnonzero(keys < self.first_new)
-        if len(old):
-            stored = self.derived.codes.vectors(self.space.number, keys[old] & NUMBER_MASK)
-            wanted[old] = (stored != matrix[old].astype(np.float32)).any(axis=1)
-            wanted[old] &= ~np.isin(keys[old], list(self._retired()))
-            self.revectored |= bool(wanted[old].any())
-        kinds = self._kinds(ids)[wanted]
-        self.derived.codes.add(self.space.number, keys[wanted] & NUMBER_MASK, kinds, matrix[wanted])
-
-    def _kinds(self, ids: Sequence[Id]) -> npt.NDArray[np.uint8]:
-        nodes, stored = self.prepared.nodes, self.stored
-        return np.array([KIND_OF[type(nodes[id])] if id in nodes else stored[id].kind for id in ids], np.uint8)
-
-    def _retired(self) -> set[int]:
-        return {found.n for found in self.stored.values() if found.retired}
+    def _kind(self, id: Id) -> int:
+        node = self.prepared.nodes.get(id)
+        return self.stored[id].kind if node is None else KIND_OF[type(node)]
 
     # -- going
 
