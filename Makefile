@@ -14,7 +14,7 @@ $(STAMP): pyproject.toml
 	@echo "Setting up .venv (once, some minutes: PyTorch and the embedder's weights are large) ..."
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --upgrade pip
-	@$(BIN)/python -m pip install --quiet --editable . --group dev
+	@$(BIN)/python -m pip install --quiet --quiet --editable . --group dev
 	@touch $(STAMP)
 
 demo: setup
