@@ -29,7 +29,7 @@ check: setup
 	@$(BIN)/mypy
 
 bench: setup
-	@SIZE=$(SIZE) $(BIN)/python -m tests.bench
+	@SIZE=$(SIZE) OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.bench
 
 clean:
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

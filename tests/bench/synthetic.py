@@ -37,6 +37,7 @@ NOTES_A_PASSAGE = 2
 TURNS_A_SESSION = 20
 SESSIONS_A_SOURCE = 30
 VOCABULARY = 30_000
+FUNCTION_WORDS = "the of and to a in is it that for on was with as at by from this be have".split()
 START_US = 1_600_000_000_000_000
 _SYLLABLES = "ba co di fu ga he ji ko lu ma ne pi ro su ta vo we xi yu za".split()
 
@@ -65,13 +66,18 @@ class World:
         self.rng = np.random.default_rng(self.seed)
         self.words = [word(rank) for rank in range(VOCABULARY)]
         self.topics = self.rng.standard_normal((2_000, DIMENSION), dtype=np.float32)
-        weights = 1 / np.arange(1, VOCABULARY + 1) ** 0.9
+        weights = 1 / (np.arange(1, VOCABULARY + 1) + 30.0)  # Zipf-Mandelbrot: the commonest is in 1 passage of 10
         self._cumulative = np.cumsum(weights / weights.sum())
 
     def sentence(self) -> str:
-        """8 to 28 words: the spread of sentences in real chats."""
-        ranks = np.searchsorted(self._cumulative, self.rng.random(int(self.rng.integers(8, 29))))
-        return " ".join(self.words[min(rank, VOCABULARY - 1)] for rank in ranks.tolist()).capitalize() + "."
+        """8 to 28 words, as in real chats; 45 of 100 are function words, as in English."""
+        count = int(self.rng.integers(8, 29))
+        ranks = np.searchsorted(self._cumulative, self.rng.random(count)).tolist()
+        plain = (self.rng.random(count) < 0.45).tolist()
+        drawn = (
+            FUNCTION_WORDS[r % len(FUNCTION_WORDS)] if f else self.words[r] for r, f in zip(ranks, plain, strict=True)
+        )
+        return " ".join(drawn).capitalize() + "."
 
     def vectors(self, count: int) -> npt.NDArray[np.float16]:
         """Unit vectors (count, 384)."""

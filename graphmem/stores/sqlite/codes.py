@@ -195,8 +195,8 @@ class Codes:
         words = [segment.words for segment in segments]
         total = sum(segment.count for segment in segments)
         look, wide = (400, 4000) if total <= LARGE else (800, 8000)
-        look = max(look, 4 * k)
-        places = nearest(distances(words, encode(query[None])[0]), max(wide, 10 * look))
+        look = max(look, k + k // 2)
+        places = nearest(distances(words, encode(query[None])[0]), max(wide, 4 * look))
         if look < len(places):
             scores = bit_scores(gather(words, places), query)
             places = places[np.argpartition(-scores, look)[:look]]
