@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import datetime
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -29,6 +29,8 @@ from graphmem.schema import (
     Report,
     SourceDraft,
     Space,
+    clean,
+    instant,
 )
 from graphmem.stores import open_store
 from graphmem.stores.base import Reader, Store
@@ -289,9 +291,7 @@ def sound(text: str) -> tuple[str, int]:
     """Text without NUL and lone surrogates (each becomes U+FFFD), and how many were. InputError when blank."""
     if not isinstance(text, str):
         raise InputError(f"text must be a str, not {type(text).__name__}", hint="decode bytes as UTF-8 first")
-    replaced = sum(character == "\x00" or "\ud800" <= character <= "\udfff" for character in text)
-    if replaced:
-        text = "".join("\ufffd" if c == "\x00" or "\ud800" <= c <= "\udfff" else c for c in text)
+    text, replaced = clean(text)
     if not text.strip():
         raise InputError("the text is blank", hint="give at least one word")
     return text, replaced
@@ -308,8 +308,4 @@ def moment(at: str | datetime | int) -> tuple[int, int | None]:
             raise InputError(
                 f"{at!r} is not a date that exists", hint="use ISO 8601, for example 2026-05-12T09:30+02:00"
             ) from error
-    offset = at.utcoffset()
-    aware = at if offset is not None else at.replace(tzinfo=timezone.utc)
-    elapsed = aware - datetime(1970, 1, 1, tzinfo=timezone.utc)
-    us = (elapsed.days * 86_400 + elapsed.seconds) * 1_000_000 + elapsed.microseconds
-    return us, None if offset is None else int(offset.total_seconds() // 60)
+    return instant(at)

@@ -1,6 +1,6 @@
 """Bytes to text: UTF-8 (its byte order mark removed), UTF-16 with one; anything else is one clear `InputError`.
 
-NUL and lone surrogates, which no store can keep, become U+FFFD one for one (`clean`), so that offsets stay.
+NUL and lone surrogates, which no store can keep, become U+FFFD one for one (`schema.clean`), so that offsets stay.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import codecs
 import hashlib
 import io
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,7 +35,6 @@ NOT_TEXT = (
 )
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _CONTROL = bytes(sorted(set(range(32)) - set(b"\t\n\r\f\b\x1b")))
-_UNSOUND = re.compile("[\x00\ud800-\udfff]")
 
 
 class NothingToRead(InputError):
@@ -56,11 +54,6 @@ class File:
 
     def nothing(self, message: str) -> NothingToRead:
         return NothingToRead(message, hint="there is nothing to remember in it; leave it out", source=self.name)
-
-
-def clean(text: str) -> tuple[str, int]:
-    """The text with U+FFFD for each NUL and lone surrogate, and how many there were. Length does not change."""
-    return _UNSOUND.subn("\ufffd", text)
 
 
 @contextmanager

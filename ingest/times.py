@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import datetime, timezone
+from datetime import datetime
+
+from graphmem.schema import instant
 
 HINT = "use ISO 8601, for example 2026-05-12T09:30+02:00, or seconds since 1970"
 
 _MONTHS = "january february march april may june july august september october november december".split()
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _DIGITS = re.compile(r"[+-]?\d{9,17}(?:\.\d+)?", re.ASCII)
 _SPOKEN = re.compile(
     r"(?:(\d{1,2})(?::(\d{2}))?\s*([ap])\.?m\.?\s+on\s+)?(\d{1,2})\s+([a-z]{3,9})\.?,?\s+(\d{4})", re.ASCII | re.I
@@ -46,11 +47,7 @@ def _written(text: str) -> tuple[int, int | None]:
         when = _spoken(text) or datetime.fromisoformat(text.removesuffix(" UTC"))
     except ValueError:
         raise ValueError(f"{_shown(text)} is not a date that exists") from None
-    offset = when.utcoffset()
-    aware = when if offset is not None else when.replace(tzinfo=timezone.utc)
-    elapsed = aware - _EPOCH
-    us = (elapsed.days * 86_400 + elapsed.seconds) * 1_000_000 + elapsed.microseconds
-    return us, None if offset is None else int(offset.total_seconds() // 60)
+    return instant(when)
 
 
 def _spoken(text: str) -> datetime | None:

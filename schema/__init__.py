@@ -1,6 +1,6 @@
 """Value types of graphmem: what a memory is made of. Standard library only."""
 
-from graphmem.schema.drafts import PassageDraft, SourceDraft
+from graphmem.schema.drafts import PassageDraft, SourceDraft, clean, instant
 from graphmem.schema.ids import (
     Id,
     entity_id,
@@ -85,10 +85,12 @@ __all__ = [
     "Space",
     "Span",
     "Step",
+    "clean",
     "entity_id",
     "fold",
     "hyperedge_id",
     "identity",
+    "instant",
     "note_id",
     "passage_id",
     "q8",

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 from graphmem.errors import InputError
 from graphmem.ingest import segment, times
-from graphmem.ingest.encoding import File, clean, digest, lines
+from graphmem.ingest.encoding import File, digest, lines
 from graphmem.ingest.readers.base import Reading, json_fault, parse_json
 from graphmem.ingest.readers.repeats import without_repeats
-from graphmem.schema import PassageDraft, SourceDraft
+from graphmem.schema import PassageDraft, SourceDraft, clean
 
 FIELDS = {
     "text": ("text", "content", "message", "body"),

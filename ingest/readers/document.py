@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from graphmem.ingest.encoding import File, clean
+from graphmem.ingest.encoding import File
 from graphmem.ingest.segment import Block, chunks
-from graphmem.schema import PassageDraft
+from graphmem.schema import PassageDraft, clean
 
 MAX_HEADING_CHARS = 200
 SEPARATOR = " > "

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from graphmem.ingest.encoding import File, clean, digest, head, whole
+from graphmem.ingest.encoding import File, digest, head, whole
 from graphmem.ingest.readers.base import Reading
 from graphmem.ingest.readers.document import parts, passages
 from graphmem.ingest.segment import Block
-from graphmem.schema import SourceDraft
+from graphmem.schema import SourceDraft, clean
 
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborNode

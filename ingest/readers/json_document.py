@@ -64,6 +64,3 @@ def _rows(file: File, value: object) -> Iterator[chat.Row]:
     for number, element in enumerate(value if isinstance(value, list) else [value], 1):
         several = isinstance(element, dict) and isinstance(element.get("messages"), list) and isinstance(value, list)
         yield from chat.rows(f"element {number}", element, file, f"conversation {number}" if several else None)
-
-
-READERS = (read, parts, read_part)

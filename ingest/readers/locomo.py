@@ -13,10 +13,10 @@ from collections.abc import Iterator, Mapping
 
 from graphmem.errors import InputError
 from graphmem.ingest import times
-from graphmem.ingest.encoding import File, clean
+from graphmem.ingest.encoding import File
 from graphmem.ingest.readers import chat
 from graphmem.ingest.readers.base import Reading
-from graphmem.schema import PassageDraft, SourceDraft
+from graphmem.schema import PassageDraft, SourceDraft, clean
 
 HINT = 'a sample is {"sample_id": …, "conversation": {"session_1": [turns], "session_1_date_time": "…", …}}'
 _SESSION = re.compile(r"session_(\d{1,6})", re.ASCII)

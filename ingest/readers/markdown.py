@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 from graphmem.errors import InputError
 from graphmem.ingest import times
-from graphmem.ingest.encoding import File, clean, digest, whole
+from graphmem.ingest.encoding import File, digest, whole
 from graphmem.ingest.readers.base import Reading
 from graphmem.ingest.readers.document import SEPARATOR, parts, passages
 from graphmem.ingest.segment import Block
-from graphmem.schema import SourceDraft
+from graphmem.schema import SourceDraft, clean
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
