@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from datetime import datetime
@@ -83,9 +83,10 @@ class Memory:
     def _pipeline(self) -> Pipeline:
         """Made by the first write: a process that only asks never loads the rules of construction (0.1 s)."""
         from graphmem.construct import Constructor
+        from graphmem.embed import Ahead
         from graphmem.pipeline import Pipeline
 
-        return Pipeline(self.store, self.space, self.embedder, Constructor())
+        return Pipeline(self.store, self.space, Ahead(self.embedder), Constructor())
 
     # -- in
 
@@ -138,6 +139,24 @@ class Memory:
         if source.digest:
             return self._pipeline.ingest(source, drafts, origin, start=start, progress=progress)
         return self._pipeline.append(source, drafts, origin)
+
+    def remember_sources(
+        self, sources: Iterable[tuple[SourceDraft, Sequence[PassageDraft]]], *, durable: bool = True
+    ) -> Report:
+        """Remembers many small sources, each as `remember_many` does; what they need is embedded together, which takes
+        two thirds of the time for pages of a few sentences. The report is that of all; reads as it goes."""
+        from graphmem.pipeline import all_of, in_groups
+
+        total = Report()
+        for group in in_groups(sources):
+            self.embed_ahead(group)
+            for source, drafts in group:
+                total = all_of(total, self.remember_many(drafts, source=source, durable=durable))
+        return total
+
+    def embed_ahead(self, sources: Sequence[tuple[SourceDraft, Sequence[PassageDraft]]]) -> None:
+        """Says which small sources come next, so that what they need is embedded in one call and kept until then."""
+        self._pipeline.embed_ahead(sources)
 
     # -- out
 

@@ -19,12 +19,15 @@ from graphmem.errors import GraphmemError, InputError, JobError
 from graphmem.ingest.encoding import File, NothingToRead
 from graphmem.ingest.plan import Entry, absolute, expand
 from graphmem.ingest.progress import Meter, ProgressCallback
-from graphmem.schema import Id, Item, ItemState, Job, JobState, Report, SourceDraft
+from graphmem.pipeline import AHEAD_CHARS
+from graphmem.schema import Id, Item, ItemState, Job, JobState, PassageDraft, Report, SourceDraft
 
 if TYPE_CHECKING:
     from graphmem.memory import Memory
 
 MAX_ERROR_CHARS = 2000
+#: Files up to this are embedded together with their neighbours; a larger one fills calls of its own.
+SMALL_BYTES = 20_000
 SUMMED = ("passages", "notes", "entities", "hyperedges", "edges", "refusals")
 UNCHANGED = "unchanged since it was last read"
 
@@ -100,6 +103,7 @@ class _Run:
     items: dict[str, Item] = field(default_factory=dict)
     states: dict[str, ItemState] = field(default_factory=dict)  # of the items this run came to
     cursor: int = 0  # of the item under way: its passages that are committed
+    embedded: int = 0  # entries before this one were embedded ahead, or are too large for it
     total: Report = field(default_factory=Report)
     stop: threading.Event = field(default_factory=threading.Event)
 
@@ -107,9 +111,11 @@ class _Run:
         self.items = {item.key: item for item in self.memory.items(self.job.id)}
         earlier = _Earlier(self.memory, self.job.id)
         with _interrupts_set(self.stop), self._left_resumable():
-            for entry in self.entries:
+            for at, entry in enumerate(self.entries):
                 if self.stop.is_set():
                     raise self._stopped()
+                if at >= self.embedded:
+                    self.embedded = self._embed_ahead(at)
                 self._item(entry, earlier)
             counts = list(self.states.values()).count
             state = JobState.FAILED if counts(ItemState.FAILED) else JobState.DONE
@@ -122,6 +128,33 @@ class _Run:
             failed=counts(ItemState.FAILED),
             seconds=self.meter.seconds,
         )
+
+    def _embed_ahead(self, at: int) -> int:
+        """Embeds the small sources from this entry on together; returns the entry behind them. What cannot be read is
+        passed over: it is told when its turn comes."""
+        small: list[tuple[SourceDraft, list[PassageDraft]]] = []
+        size = 0
+        for entry in self.entries[at:]:
+            size += entry.size_bytes
+            if entry.size_bytes > SMALL_BYTES or size > AHEAD_CHARS:
+                break
+            at += 1
+            if (read := self._small(entry)) is not None:
+                small.append(read)
+        if len(small) > 1:
+            self.memory.embed_ahead(small)
+        return at
+
+    def _small(self, entry: Entry) -> tuple[SourceDraft, list[PassageDraft]] | None:
+        """A source that this run has yet to write, with all its passages; None when there is nothing to write."""
+        before = self.items.get(entry.key)
+        if entry.skip or entry.fault or (before and before.state in (ItemState.DONE, ItemState.SKIPPED)):
+            return None
+        try:
+            source, drafts = entry.open()
+            return None if self._stored_digest(source) == source.digest else (source, list(drafts))
+        except InputError:
+            return None
 
     def _item(self, entry: Entry, earlier: _Earlier) -> None:
         before = self.items.get(entry.key)

@@ -10,7 +10,7 @@ from graphmem.construct.calendar import Interval
 from graphmem.construct.keywords import keywords, tags
 from graphmem.construct.kinds import kind_of
 from graphmem.construct.reading import Reading
-from graphmem.construct.sentences import raw_sentences
+from graphmem.construct.sentences import joined, raw_sentences
 from graphmem.construct.times import TimeExpression
 from graphmem.schema import Note, NoteKind, Passage, Source, Span, note_id
 
@@ -26,6 +26,15 @@ def notes_of(key: bytes, source: Source, reading: Reading, previous: Passage | N
     return [_note(key, reading, span, context, is_dialogue=is_dialogue) for span in reading.spans]
 
 
+def note_texts(text: str) -> list[str]:
+    """The texts of the notes that a passage of this text will have."""
+    return [in_one_line(text[start:end]) for start, end in joined(text, raw_sentences(text))]
+
+
+def in_one_line(quote: str) -> str:
+    return " ".join(quote.split())
+
+
 def _note(key: bytes, reading: Reading, at: tuple[int, int], context: str, *, is_dialogue: bool) -> Note:
     passage, (start, end) = reading.passage, at
     quote = passage.text[start:end]
@@ -37,7 +46,7 @@ def _note(key: bytes, reading: Reading, at: tuple[int, int], context: str, *, is
     return Note(
         id=note_id(key, kind, [(passage.id, start, end)]),
         kind=kind,
-        text=" ".join(quote.split()),
+        text=in_one_line(quote),
         spans=(Span(passage.id, start, end, quote),),
         context=context,
         keywords=keywords(words, [reading.names[index].text for index in named], reading.counts),

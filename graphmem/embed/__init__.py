@@ -2,6 +2,7 @@
 
 from functools import cache
 
+from graphmem.embed.ahead import Ahead
 from graphmem.embed.base import Embedder, QueryVectors, TextVectors
 from graphmem.embed.bulk import SentenceTransformerEmbedder
 from graphmem.embed.hashing import HashEmbedder
@@ -16,6 +17,7 @@ def default_embedder() -> Embedder:
 
 
 __all__ = [
+    "Ahead",
     "Embedder",
     "HashEmbedder",
     "MiniLmEmbedder",

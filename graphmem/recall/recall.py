@@ -24,7 +24,7 @@ from graphmem.stores.base import Reader, Store
 #: Share of the deadline after which no further part is begun: the rest is for ranking and fetching what was found.
 SOFT_DEADLINE = 0.6
 CHARS_A_TOKEN = 4
-MAX_NEWCOMERS = 256  # passages that only the flow found
+MAX_NEWCOMERS = 128  # passages that only the flow found
 NEWCOMER_CODES = 2_000
 
 

@@ -48,10 +48,8 @@ def remember(memory: Memory, units: Sequence[Unit]) -> None:
     turns = [draft(unit) for unit in units if not unit.title]
     if turns:
         memory.remember_many(turns, source=SourceDraft("conversation", "bench"), durable=False)
-    for unit in units:
-        if unit.title:
-            page = SourceDraft("document", unit.id, title=unit.title)
-            memory.remember_many([draft(unit)], source=page, durable=False)
+    pages = ((SourceDraft("document", unit.id, title=unit.title), [draft(unit)]) for unit in units if unit.title)
+    memory.remember_sources(pages, durable=False)
 
 
 def draft(unit: Unit) -> PassageDraft:

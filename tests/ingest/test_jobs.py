@@ -264,3 +264,30 @@ def test_a_turn_of_a_hundred_kilobytes_is_remembered_in_pieces(memory: Memory, t
     assert report.failed == 0
     assert report.passages > 24
     assert sum(kept.count("kite number") for kept in texts(memory)) == 2_200
+
+
+class Counting(HashEmbedder):
+    """Counts the calls it is asked in."""
+
+    calls = 0
+
+    def texts(self, texts: Sequence[str], *, tokens: Sequence[bool] | None = None) -> TextVectors:
+        self.calls += 1
+        return super().texts(texts, tokens=tokens)
+
+
+def test_small_files_are_embedded_together_and_kept_as_if_apart(tmp_path: Path) -> None:
+    for number in range(40):
+        written(tmp_path, f"in/page-{number:02}.md", f"# Kite {number}\n\nInes flew kite {number}. It needs wind.\n")
+    together, apart = Counting(), Counting()
+    with graphmem.open(str(tmp_path / "a.db"), embedder=together) as memory:
+        assert ingest(memory, [tmp_path / "in"]).sources == 40
+        first = memory.recall("Who flew kite 7?").passages
+        assert ingest(memory, [tmp_path / "in"]).skipped == 40
+    assert together.calls == 1
+    with graphmem.open(str(tmp_path / "b.db"), embedder=apart) as memory:
+        for number in range(40):
+            ingest(memory, [tmp_path / "in" / f"page-{number:02}.md"])
+        second = memory.recall("Who flew kite 7?").passages
+    assert apart.calls == 40
+    assert [(one.passage.text, one.score) for one in first] == [(one.passage.text, one.score) for one in second]

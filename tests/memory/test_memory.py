@@ -196,3 +196,15 @@ def test_an_answer_from_a_read_only_memory_is_given(tmp_path: Path) -> None:
         memory.remember("The garden gate is painted blue.")
     with graphmem.open(url, embedder=HashEmbedder(), read_only=True) as memory:
         assert memory.answer("What colour is the garden gate?").text
+
+
+def test_many_small_sources_are_remembered_in_one_call(tmp_path: Path) -> None:
+    pages = [
+        (SourceDraft("document", f"page-{n}", title=f"Kite {n}"), [PassageDraft(f"Kite {n} is made of silk.")])
+        for n in range(300)
+    ]
+    with graphmem.open(str(tmp_path / "pages.db"), embedder=HashEmbedder()) as memory:
+        report = memory.remember_sources(iter(pages))
+        assert (report.sources, report.passages) == (300, 300)
+        assert memory.check() == []
+        assert texts(memory, "What is kite 271 made of?")[0] == "Kite 271 is made of silk."
