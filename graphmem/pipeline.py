@@ -38,9 +38,8 @@ from graphmem.stores.base import Reader, Store
 BATCH_PASSAGES = 256
 #: A batch is also cut at this many characters, so that memory stays bounded whatever a chunk holds.
 BATCH_CHARS = 1_000_000
-#: Characters that small sources are embedded together for: as much as torch needs to be worth its call, and little to
-#: lose when a process dies.
-AHEAD_CHARS = 200_000
+#: Characters that small sources are embedded together for: about four seconds again, some twenty forward passes.
+AHEAD_CHARS = 50_000
 MAX_ATTEMPTS = 5
 
 
