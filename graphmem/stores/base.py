@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphmem.schema import (
+    Alias,
     Batch,
     Change,
     Commit,
@@ -124,12 +125,14 @@ class Reader(Protocol):
         self, ids: Sequence[Id], types: Iterable[EdgeType] | None = None, *, limit: int = 1000
     ) -> list[Edge]: ...  # both directions, by (src, type, dst, start)
     def aliases_of(self, entities: Sequence[Id]) -> dict[Id, tuple[str, ...]]: ...
+    def aliases(self, entities: Sequence[Id]) -> list[Alias]: ...  # with where each was seen first, by entity and name
     def counts(self) -> dict[str, int]: ...  # live nodes by kind, edges, retired, commits, vectors
 
     # -- candidates: exact within the space unless `exact` says otherwise
     def dense(self, query: Floats, k: int, kinds: Sequence[NodeKind]) -> Candidates: ...  # cosine, per kinds together
     def cosine(self, query: Floats, numbers: Numbers) -> Floats: ...  # NaN where a node has no vector
-    def vectors(self, numbers: Numbers) -> Floats: ...  # (n, dimension); zeros where there is none
+    # those that retired nodes had, too; `vectors`: (n, dimension), zeros where there is none
+    def vectors(self, numbers: Numbers) -> Floats: ...
     def tokens(
         self, numbers: Numbers
     ) -> tuple[Numbers, npt.NDArray[np.uint8]]: ...  # offsets (n + 1), codes (total, dim/8)
@@ -164,7 +167,11 @@ class Store(Protocol):
 
     url: str
 
-    def space(self, name: str, *, create: bool = True) -> Space: ...  # NotFound when absent and not create
+    def space(self, name: str, *, create: bool = True, key: bytes | None = None) -> Space:
+        """The space of that name. A new one gets a random key, or `key`: ids are the same in spaces of one key.
+        Raises NotFound when it is absent and not to be created."""
+        ...
+
     def spaces(self) -> list[Space]: ...
     def reader(self, space: Space, *, deadline_s: float | None = None) -> AbstractContextManager[Reader]: ...
 
@@ -177,6 +184,7 @@ class Store(Protocol):
     def name_embedder(self, space: Space, name: str) -> None: ...  # what its vectors are made with from now on
     def open_job(self, space: Space, spec: dict[str, Any]) -> Job: ...
     def close_job(self, space: Space, job: Id, state: JobState) -> None: ...
+    def put_jobs(self, space: Space, repeated: Sequence[Job]) -> None: ...  # as they are in another store
     def put_items(self, space: Space, items: Sequence[Item]) -> None: ...
     def undo(self, space: Space, job: Id) -> Commit | None:
         """The job's before-images, newest first, as one commit. Raises Conflict when a later change touches them."""

@@ -76,11 +76,13 @@ class Entry:
     edges: Sequence[Key]
     logged: Sequence[Logged]
     changes: int
+    at_us: int | None = None  # now when not given
 
 
 def put(db: sqlite3.Connection, space: int, name: str, counters: Counters, entry: Entry) -> Commit:
     """Writes the commit, its changes and the space's counters."""
-    seq, at_us, nodes = counters.seq + 1, time.time_ns() // 1000, len(entry.made) // 16
+    seq, nodes = counters.seq + 1, len(entry.made) // 16
+    at_us = time.time_ns() // 1000 if entry.at_us is None else entry.at_us
     body, salt = pack_edges(entry.edges), secrets.token_bytes(16)
     sealed = commitment(salt, entry.made, body, [(id, op.value, before) for _, id, op, before in entry.logged])
     fields = (seq, entry.job, entry.actor, entry.cause, at_us, entry.changes, entry.first, nodes)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphmem.errors import DeadlineExceeded, NotFound
-from graphmem.schema import Change, Commit, Edge, EdgeType, Id, Item, Job, Node, NodeKind, Refusal, Source, Space
+from graphmem.schema import Alias, Change, Commit, Edge, EdgeType, Id, Item, Job, Node, NodeKind, Refusal, Source, Space
 from graphmem.stores.base import Candidates, Floats, Found, Heads, Neighbours, Numbers, Tail
 from graphmem.stores.sqlite import check, digest, edges, heads, jobs, journal, times
 from graphmem.stores.sqlite.connect import bounded
@@ -33,6 +33,8 @@ EDGES = """SELECT src, type, dst, start, stop, weight_q8, reason FROM edge
   UNION SELECT src, type, dst, start, stop, weight_q8, reason FROM edge
     WHERE dst IN (SELECT value FROM json_each(?1)) AND type IN (SELECT value FROM json_each(?2))"""
 ALIASES_OF = "SELECT entity, folded FROM alias WHERE entity IN (SELECT value FROM json_each(?)) ORDER BY entity, folded"
+ALIASES = """SELECT entity, folded, passage FROM alias WHERE entity IN (SELECT value FROM json_each(?))
+  ORDER BY entity, folded"""
 ENTITIES = """SELECT names.key, alias.entity FROM json_each(?) AS names
   CROSS JOIN alias ON alias.space = ? AND alias.folded = names.value
   CROSS JOIN node ON node.n = alias.entity AND NOT node.retired ORDER BY 1, 2"""
@@ -132,6 +134,13 @@ class SqliteReader:
         return {id: tuple(found.get(n, ())) for id, n in keys.items()}
 
     @bounded
+    def aliases(self, entities: Sequence[Id]) -> list[Alias]:
+        keys = self._keys(entities)
+        rows = self._db.execute(ALIASES, (listed(list(keys.values())),)).fetchall()
+        ids = ids_of(self._db, sorted({n for row in rows for n in (row[0], row[2]) if n is not None}))
+        return [Alias(folded, ids[entity], ids.get(passage)) for entity, folded, passage in rows]
+
+    @bounded
     def counts(self) -> dict[str, int]:
         counts = {kind.name.lower(): 0 for kind in NodeKind} | {"retired": 0}
         for kind, retired, count in self._db.execute(KINDS, node_range(self._number)):
@@ -152,11 +161,11 @@ class SqliteReader:
 
     @bounded
     def vectors(self, numbers: Numbers) -> Floats:
-        return self._derived.codes.vectors(self._number, np.asarray(numbers, np.int64))
+        return self._derived.vectors(self._number, np.asarray(numbers, np.int64))
 
     @bounded
     def tokens(self, numbers: Numbers) -> tuple[Numbers, npt.NDArray[np.uint8]]:
-        return self._derived.tokens.get(self._number, np.asarray(numbers, np.int64))
+        return self._derived.token_codes(self._number, np.asarray(numbers, np.int64))
 
     @bounded
     def text(self, terms: Sequence[str], k: int | None) -> Candidates:

@@ -123,7 +123,6 @@ class SqliteStore:
     # -- spaces
 
     def space(self, name: str, *, create: bool = True, key: bytes | None = None) -> Space:
-        """The space of that name. A new one gets a random key, or `key`: ids are the same in spaces of one key."""
         wanted = Space(name, key or secrets.token_bytes(16))
         with self._read() as derived:
             row = derived.db.execute(SPACE, (name,)).fetchone()
@@ -236,6 +235,10 @@ class SqliteStore:
     def close_job(self, space: Space, job: Id, state: JobState) -> None:
         with self._write() as derived:
             jobs.close_job(derived.db, space.number, job, state)
+
+    def put_jobs(self, space: Space, repeated: Sequence[Job]) -> None:
+        with self._write() as derived:
+            jobs.put_jobs(derived.db, space.number, repeated)
 
     def put_items(self, space: Space, items: Sequence[Item]) -> None:
         with self._write() as derived:

@@ -92,6 +92,7 @@ class Write:
 
     def run(self) -> Commit | None:
         """The commit, or None when nothing changed (items and refusals are written either way)."""
+        self.check_turn()
         self.look_up()
         self.sort_nodes()
         self.check_spans()
@@ -109,6 +110,14 @@ class Write:
         return self.commit()
 
     # -- what is there
+
+    def check_turn(self) -> None:
+        repeated = self.prepared.batch.replays
+        if repeated is not None and repeated.seq != self.counters.seq + 1:
+            raise Conflict(
+                f"commit {repeated.seq} cannot be repeated: space {self.space.name!r} is at {self.counters.seq}",
+                hint="something else writes to the space; go on from where it is",
+            )
 
     def look_up(self) -> None:
         batch, nodes = self.prepared.batch, self.prepared.nodes
@@ -342,9 +351,9 @@ class Write:
 
     def commit(self) -> Commit | None:
         changes = self.changes + len(self.logged)
-        if not changes and not self.revectored:
-            return None
         batch = self.prepared.batch
+        if not changes and not self.revectored and batch.replays is None:
+            return None
         entry = Entry(
             batch.job,
             batch.actor,
@@ -354,6 +363,7 @@ class Write:
             self.edges.new,
             [self.logged[n] for n in sorted(self.logged)],
             changes,
+            batch.replays.at_us if batch.replays else None,
         )
         return journal.put(self.db, self.space.number, self.space.name, self.counters, entry)
 
