@@ -122,8 +122,8 @@ class Reader(Protocol):
     def notes_of(self, passages: Numbers) -> tuple[Numbers, Numbers]: ...  # (row into passages, note number)
     def page(self, kind: NodeKind, *, after: Id | None = None, limit: int = 100) -> list[Node]: ...  # in id order
     def edges(
-        self, ids: Sequence[Id], types: Iterable[EdgeType] | None = None, *, limit: int = 1000
-    ) -> list[Edge]: ...  # both directions, by (src, type, dst, start)
+        self, ids: Sequence[Id], types: Iterable[EdgeType] | None = None, *, out_only: bool = False, limit: int = 1000
+    ) -> list[Edge]: ...  # both directions unless `out_only`, by (src, type, dst, start)
     def aliases_of(self, entities: Sequence[Id]) -> dict[Id, tuple[str, ...]]: ...
     def aliases(self, entities: Sequence[Id]) -> list[Alias]: ...  # with where each was seen first, by entity and name
     def counts(self) -> dict[str, int]: ...  # live nodes by kind, edges, retired, commits, vectors

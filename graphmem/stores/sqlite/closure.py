@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from graphmem.schema import ROLES, EdgeType, Id, NodeKind
-from graphmem.stores.sqlite.images import Image, unpack
+from graphmem.stores.images import Image, unpack
 from graphmem.stores.sqlite.keys import listed
 from graphmem.stores.sqlite.rows import TEXTS
 

@@ -13,22 +13,19 @@ import numpy.typing as npt
 from graphmem.analysis import indexed_text, terms
 from graphmem.schema import NodeKind, Passage
 from graphmem.stores.base import Floats, Numbers
+from graphmem.stores.keys import NUMBER_MASK, local, node_keys
+from graphmem.stores.scan import Codes as CodeRows
 from graphmem.stores.sqlite import heads, rows
 from graphmem.stores.sqlite.adjacency import Adjacency
 from graphmem.stores.sqlite.codes import CodeCache, Codes, TokenCodes
-from graphmem.stores.sqlite.keys import NUMBER_MASK, listed, node_keys
+from graphmem.stores.sqlite.keys import listed
 from graphmem.stores.sqlite.postings import Postings
-from graphmem.stores.sqlite.scan import Codes as CodeRows
 
 VECTORS = "SELECT node, kind, body FROM vector WHERE node IN (SELECT value FROM json_each(?))"
 TOKENS = "SELECT node, body FROM token_code WHERE node IN (SELECT value FROM json_each(?))"
 SHELVE = "INSERT OR REPLACE INTO shelf VALUES(?, ?, ?, ?)"
 SHELVED = "SELECT n, kind, vector, tokens FROM shelf WHERE n IN (SELECT value FROM json_each(?))"
 UNSHELVE = "DELETE FROM shelf WHERE n IN (SELECT value FROM json_each(?))"
-
-
-def local(keys: Sequence[int]) -> Numbers:
-    return np.array(keys, np.int64) & NUMBER_MASK
 
 
 @dataclass(slots=True)

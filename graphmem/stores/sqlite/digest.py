@@ -10,10 +10,11 @@ from collections.abc import Iterator
 
 from graphmem.schema import EdgeType, Note
 from graphmem.schema.kinds import NodeKind
+from graphmem.stores.canonical import as_json
+from graphmem.stores.images import image
+from graphmem.stores.keys import node_range
 from graphmem.stores.sqlite.ids import ids_of
-from graphmem.stores.sqlite.images import image
-from graphmem.stores.sqlite.keys import node_range
-from graphmem.stores.sqlite.rows import as_json, load
+from graphmem.stores.sqlite.rows import load
 
 CHUNK = 2_000
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 
 from graphmem.errors import NotFound
 from graphmem.schema import Id, Item, ItemState, Job, JobState, Refusal
+from graphmem.stores.canonical import as_json
 from graphmem.stores.sqlite.keys import listed
-from graphmem.stores.sqlite.rows import as_json
 
 MAX_PROPOSAL_CHARS = 2_000
 

@@ -14,11 +14,13 @@ import numpy.typing as npt
 from graphmem.errors import DeadlineExceeded, NotFound
 from graphmem.schema import Alias, Change, Commit, Edge, EdgeType, Id, Item, Job, Node, NodeKind, Refusal, Source, Space
 from graphmem.stores.base import Candidates, Floats, Found, Heads, Neighbours, Numbers, Tail
-from graphmem.stores.sqlite import check, digest, edges, heads, jobs, journal, times
+from graphmem.stores.edgekeys import edge
+from graphmem.stores.keys import NUMBER_MASK, SPACE_BITS, node_keys, node_range
+from graphmem.stores.sqlite import check, digest, heads, jobs, journal, times
 from graphmem.stores.sqlite.connect import bounded
 from graphmem.stores.sqlite.derived import Derived
 from graphmem.stores.sqlite.ids import ids_of, look_up, packed
-from graphmem.stores.sqlite.keys import NUMBER_MASK, SPACE_BITS, listed, node_keys, node_range
+from graphmem.stores.sqlite.keys import listed
 from graphmem.stores.sqlite.rows import load
 
 #: SQLite's virtual machine instructions between two looks at the clock: about 0.2 ms.
@@ -28,8 +30,9 @@ NOTES_OF = f"""SELECT e.dst, e.src FROM edge e JOIN node ON node.n = e.src
   WHERE e.dst IN (SELECT value FROM json_each(?)) AND e.type = {int(EdgeType.FROM)} AND node.kind = {int(NodeKind.NOTE)}
   AND NOT node.retired ORDER BY e.dst, e.src"""
 PAGE = "SELECT n FROM node WHERE space = ? AND id > ? AND kind = ? AND NOT retired ORDER BY id LIMIT ?"
-EDGES = """SELECT src, type, dst, start, stop, weight_q8, reason FROM edge
-    WHERE src IN (SELECT value FROM json_each(?1)) AND type IN (SELECT value FROM json_each(?2))
+EDGES_OUT = """SELECT src, type, dst, start, stop, weight_q8, reason FROM edge
+    WHERE src IN (SELECT value FROM json_each(?1)) AND type IN (SELECT value FROM json_each(?2))"""
+EDGES = f"""{EDGES_OUT}
   UNION SELECT src, type, dst, start, stop, weight_q8, reason FROM edge
     WHERE dst IN (SELECT value FROM json_each(?1)) AND type IN (SELECT value FROM json_each(?2))"""
 ALIASES_OF = "SELECT entity, folded FROM alias WHERE entity IN (SELECT value FROM json_each(?)) ORDER BY entity, folded"
@@ -117,12 +120,14 @@ class SqliteReader:
         return [nodes[n] for n in keys]
 
     @bounded
-    def edges(self, ids: Sequence[Id], types: Iterable[EdgeType] | None = None, *, limit: int = 1000) -> list[Edge]:
+    def edges(
+        self, ids: Sequence[Id], types: Iterable[EdgeType] | None = None, *, out_only: bool = False, limit: int = 1000
+    ) -> list[Edge]:
         keys = listed(list(self._keys(ids).values()))
         wanted = listed([int(type) for type in (EdgeType if types is None else types)])
-        rows = self._db.execute(EDGES, (keys, wanted)).fetchall()
+        rows = self._db.execute(EDGES_OUT if out_only else EDGES, (keys, wanted)).fetchall()
         names = ids_of(self._db, sorted({n for row in rows for n in (row[0], row[2])}))
-        told = [edges.edge(row, names) for row in rows]
+        told = [edge(row, names) for row in rows]
         return sorted(told, key=lambda e: (e.src, e.type, e.dst, -1 if e.start is None else e.start))[:limit]
 
     @bounded

@@ -26,7 +26,7 @@ from graphmem.schema import (
     Source,
     Span,
 )
-from graphmem.stores.sqlite.rows import as_json
+from graphmem.stores.canonical import as_json
 
 Image = dict[str, Any]
 
@@ -95,6 +95,20 @@ def from_image(kind: NodeKind, id: Id, fields: Mapping[str, Any], texts: Mapping
         NodeKind.SOURCE: Source,
     }[kind]
     return made(id=id, version=version, **known)
+
+
+def kind_of(fields: Mapping[str, Any]) -> NodeKind:
+    """Which kind of node an image is of, by the field that only it has."""
+    for name, kind in (
+        ("context", NodeKind.NOTE),
+        ("speaker", NodeKind.PASSAGE),
+        ("predicate", NodeKind.HYPEREDGE),
+        ("outside_id", NodeKind.SOURCE),
+        ("ordinal", NodeKind.SECTION),
+    ):
+        if name in fields:
+            return kind
+    return NodeKind.ENTITY
 
 
 def older_values(old: Image, new: Image) -> Image:
