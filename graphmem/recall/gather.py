@@ -11,8 +11,8 @@ import numpy.typing as npt
 from graphmem.embed import Embedder, QueryVectors
 from graphmem.recall.plan import Plan
 from graphmem.recall.understand import Name, Question, search_terms, spoken_by_me
-from graphmem.schema import EdgeType, NodeKind
-from graphmem.stores.base import Candidates, Heads, Reader
+from graphmem.schema import NodeKind
+from graphmem.stores.base import Heads, Named, Reader, Searched, Wanted
 
 CODE_BLOCK = 512
 HEAD_COLUMNS = tuple(column.name for column in fields(Heads))
@@ -37,13 +37,10 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What the searches gave: the pool of passages to rank, and scores by number to look candidates up in."""
+    """What the searches gave, and the pool of passages to rank, ascending."""
 
     pool: Numbers
-    text: Candidates
-    notes: Candidates
-    note_owner: Numbers
-    exact: bool
+    searched: Searched
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,25 +60,18 @@ class Signals:
 
 def resolve(reader: Reader, question: Question, embedder: Embedder, plan: Plan) -> Asked:
     """Looks the question's names up. Speakers leave the search text; titles of sources become candidates."""
-    found = reader.entities([name.folded for name in question.names])
+    found = reader.named([name.folded for name in question.names], limit=plan.edges_a_node)
     by_name: dict[int, list[int]] = {}
     for name, number in zip(found.name.tolist(), found.number.tolist(), strict=True):
         by_name.setdefault(name, []).append(number)
-    entities = np.unique(found.number).astype(np.int64)
-    degree = reader.neighbours(entities, (EdgeType.SPEAKER,), limit=1).degree if len(entities) else None
-    speaks, heads_a_source = set[int](), set[int]()
-    if degree is not None:
-        speaks = set(entities[degree[:, EdgeType.SPEAKER] > 0].tolist())
-        heads_a_source = set(entities[degree[:, EdgeType.TITLE] > 0].tolist())
+    speaks = set(found.number[found.speaks].tolist())
     people: dict[Name, list[int]] = {}
     titles: dict[int, float] = {}
     for name, numbers in _accepted(question, by_name, speaks):
         speakers = [number for number in numbers if number in speaks]
         if speakers:
             people[name] = speakers
-        for number in numbers:
-            if number in heads_a_source:
-                titles[number] = min(1.0, 0.4 + 0.2 * name.words)
+        titles |= dict.fromkeys(numbers, min(1.0, 0.4 + 0.2 * name.words))
     text = spoken_by_me(question.text, tuple(people))
     asked_about = {name.folded: numbers for name, numbers in people.items()}
     only = next(iter(asked_about.values())) if len(asked_about) == 1 else []
@@ -90,7 +80,7 @@ def resolve(reader: Reader, question: Question, embedder: Embedder, plan: Plan) 
         tuple(search_terms(question.text, tuple(people))),
         embedder.query(text),
         np.array(sorted(only), np.int64),
-        titled_passages(reader, titles, plan),
+        titled_passages(found, titles),
     )
 
 
@@ -108,42 +98,27 @@ def _accepted(question: Question, by_name: dict[int, list[int]], speaks: set[int
     return accepted
 
 
-def titled_passages(reader: Reader, titles: dict[int, float], plan: Plan) -> dict[int, float]:
-    """Passages of the sources that entities are the titles of: entity <- TITLE - source <- PART - passage."""
-    if not titles:
-        return {}
-    entities = np.array(sorted(titles), np.int64)
-    up = reader.neighbours(entities, (EdgeType.TITLE,), limit=plan.edges_a_node)
-    back = ~up.forward
-    value = {int(source): titles[int(entities[row])] for row, source in zip(up.row[back], up.number[back], strict=True)}
-    if not value:
-        return {}
-    sources = np.array(sorted(value), np.int64)
-    down = reader.neighbours(sources, (EdgeType.PART,), limit=plan.edges_a_node)
-    back = ~down.forward
-    passages, rows = down.number[back], down.row[back]
-    kinds = reader.heads(passages).kind
-    return {
-        int(passage): value[int(sources[row])]
-        for passage, row, kind in zip(passages, rows, kinds, strict=True)
-        if kind == NodeKind.PASSAGE
-    }
+def titled_passages(found: Named, titles: dict[int, float]) -> dict[int, float]:
+    """Passages of the sources that accepted names are the titles of: entity <- TITLE - source <- PART - passage."""
+    entities = found.number[found.titled_row].tolist()
+    pairs = zip(found.titled.tolist(), entities, strict=True)
+    return {passage: titles[entity] for passage, entity in pairs if entity in titles}
 
 
 def search(reader: Reader, asked: Asked, plan: Plan) -> Found:
-    """The searches: words, passage vectors, note vectors, titles, times. The pool is their union, ascending."""
-    text = reader.text(asked.terms, plan.known_scores)
-    passages = reader.dense(asked.vectors.vector, plan.pool, (NodeKind.PASSAGE,))
-    notes = reader.dense(asked.vectors.vector, plan.known_scores, (NodeKind.NOTE,))
-    owner = reader.heads(notes.numbers).owner
-    owners = owner[owner > 0]
+    """One search by words, note vectors and times; the pool is what it found and the passages of titles.
+
+    Vectors of whole passages find nothing that those of their notes and their words do not: on LoCoMo recall@10 is 87.0
+    with and without them, and a second dense search costs a fifth of a recall at 100,000 notes."""
+    known = plan.known_scores
+    interval = asked.question.dates.interval_us
+    found = reader.search(Wanted(asked.terms, asked.vectors.vector, known, known, interval, plan.pool))
+    owners = found.note_owner[found.note_owner > 0]
     best_owners = owners[np.sort(np.unique(owners, return_index=True)[1])][: plan.pool]
     titled = sorted(asked.titled, key=lambda number: (-asked.titled[number], number))[: plan.pool]
-    parts = [text.numbers[: plan.pool], passages.numbers, best_owners, np.array(titled, np.int64)]
-    if asked.question.dates.interval_us is not None:
-        parts.append(reader.heads(reader.times(*asked.question.dates.interval_us, plan.pool).numbers).owner)
+    parts = [found.text.numbers[: plan.pool], best_owners, np.array(titled, np.int64), found.timed]
     pool = np.unique(np.concatenate(parts)).astype(np.int64)
-    return Found(pool[pool > 0], text, notes, owner, text.exact and passages.exact and notes.exact)
+    return Found(pool[pool > 0], found)
 
 
 def signals(
@@ -155,9 +130,10 @@ def signals(
     if (heads.kind != NodeKind.PASSAGE).any():
         heads = chosen(heads, np.flatnonzero(heads.kind == NodeKind.PASSAGE))
         numbers = heads.numbers
-    best_text = float(found.text.scores[0]) if len(found.text.scores) else 1.0
-    text = looked_up(found.text.numbers, found.text.scores, numbers, 0.0) / max(best_text, 1e-9)
-    sentence, note = best_notes(found, numbers)
+    words = found.searched.text
+    best_text = float(words.scores[0]) if len(words.scores) else 1.0
+    text = looked_up(words.numbers, words.scores, numbers, 0.0) / max(best_text, 1e-9)
+    sentence, note = best_notes(found.searched, numbers)
     promise = text + 2.0 * sentence
     budget = plan.token_codes if codes is None else codes
     tokens, read, left_out = late_interaction(reader, asked.vectors, numbers, promise, budget)
@@ -203,7 +179,7 @@ def looked_up(keys: Numbers, values: npt.NDArray[np.float32], numbers: Numbers, 
     return np.where(hit, values[order][at].astype(np.float64), missing)
 
 
-def best_notes(found: Found, numbers: Numbers) -> tuple[Floats, Numbers]:
+def best_notes(found: Searched, numbers: Numbers) -> tuple[Floats, Numbers]:
     """The best cosine among a passage's notes, and that note; the worst known cosine where no note of it is known."""
     owner, first = np.unique(found.note_owner, return_index=True)  # best first: the first of an owner is its best
     floor = float(found.notes.scores[-1]) if len(found.notes.scores) else 0.0

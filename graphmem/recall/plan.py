@@ -42,8 +42,8 @@ class Plan:
     when: float = 0.4  # the question asks for a time and the turn names one
 
     # -- bounds on work, not on what is weighed
-    pool: int = 64  # candidates of each search
-    known_scores: int = 256  # scores kept of each search, for candidates that another one found (512 brings nothing)
+    pool: int = 80  # candidates of each search
+    known_scores: int = 192  # scores kept of each search, for candidates that another one found (512 brings nothing)
     token_codes: int = 5_000  # codes read for late interaction: about 2 ms on one core
     threshold: float = 1e-4  # flows below it stop
     expanded: int = 256  # nodes expanded in a hop

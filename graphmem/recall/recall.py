@@ -146,7 +146,7 @@ def told(
         if isinstance(note, Note):
             hits.append(Hit(note, passage, float(ranked.score[row]), paths(ranked, row, ids)))
     hits, passages = within_budget(hits, passages, token_budget, clock)
-    if not found.exact:
+    if not (found.searched.text.exact and found.searched.notes.exact):
         clock.degraded.append("approximate: vector search was not exact")
     clock.part("tell")
     return Recall(

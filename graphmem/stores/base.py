@@ -99,6 +99,40 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class Named(Found):
+    """What names stand for, and what recall asks of it. `speaks`: somebody who said a passage. `titled[i]` is a passage
+    of a source that `number[titled_row[i]]` is the title of."""
+
+    speaks: npt.NDArray[np.bool_]
+    titled_row: Numbers
+    titled: Numbers
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What one search looks for: passages by `terms`, notes by `vector`, both by the interval when there is one; at
+    most so many of each."""
+
+    terms: Sequence[str]
+    vector: Floats
+    passages: int
+    notes: int
+    interval_us: tuple[int, int] | None = None
+    timed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """What one search found. `note_owner[i]` is the passage that `notes.numbers[i]` stands in first (0: none), `timed`
+    the passages of the interval and those of its notes, best first, repeats kept."""
+
+    text: Candidates
+    notes: Candidates
+    note_owner: Numbers
+    timed: Numbers
+
+
+@dataclass(frozen=True, slots=True)
 class Tail:
     """The end of a source (and of one section of it), so that the next passage can be appended."""
 
@@ -142,6 +176,10 @@ class Reader(Protocol):
         self, start_us: int, end_us: int, k: int
     ) -> Candidates: ...  # passages said, notes valid, in the interval
 
+    # -- what a recall asks first, each in one go: a store behind a network answers it in one round trip
+    def named(self, folded: Sequence[str], *, limit: int) -> Named: ...  # at most `limit` titles and passages a node
+    def search(self, wanted: Wanted) -> Searched: ...
+
     # -- graph
     def neighbours(self, frontier: Numbers, types: Sequence[EdgeType], *, limit: int = 512) -> Neighbours: ...
 
@@ -160,6 +198,34 @@ class Reader(Protocol):
     def digest(self) -> str: ...
     def evidence_digest(self) -> str: ...
     def check(self) -> list[str]: ...  # where derived rows disagree with the truth; empty when sound
+
+
+class ComposedReads:
+    """`named` and `search` made of a reader's other methods, for a store where a call costs little."""
+
+    def named(self: Reader, folded: Sequence[str], *, limit: int) -> Named:
+        found = self.entities(folded)
+        none = np.zeros(0, np.int64)
+        if not len(found.number):
+            return Named(found.name, found.number, np.zeros(0, bool), none, none)
+        edges = self.neighbours(found.number, (EdgeType.TITLE,), limit=limit)
+        speaks = edges.degree[:, EdgeType.SPEAKER] > 0
+        up = ~edges.forward
+        row, source = edges.row[up], edges.number[up]
+        if not len(source):
+            return Named(found.name, found.number, speaks, none, none)
+        down = self.neighbours(source, (EdgeType.PART,), limit=limit)
+        back = ~down.forward
+        back[back] = self.heads(down.number[back]).kind == NodeKind.PASSAGE
+        return Named(found.name, found.number, speaks, row[down.row[back]], down.number[back])
+
+    def search(self: Reader, wanted: Wanted) -> Searched:
+        text = self.text(wanted.terms, wanted.passages)
+        notes = self.dense(wanted.vector, wanted.notes, (NodeKind.NOTE,))
+        timed = np.zeros(0, np.int64)
+        if wanted.interval_us is not None:
+            timed = self.heads(self.times(*wanted.interval_us, wanted.timed).numbers).owner
+        return Searched(text, notes, self.heads(notes.numbers).owner, timed)
 
 
 class Store(Protocol):

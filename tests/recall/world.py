@@ -14,13 +14,13 @@ import numpy as np
 from graphmem.analysis import indexed_text, terms
 from graphmem.embed import QueryVectors
 from graphmem.schema import Edge, EdgeType, Entity, NodeKind, Note, Passage, Source, Space, fold
-from graphmem.stores.base import NO_TIME, Candidates, Found, Heads, Neighbours
+from graphmem.stores.base import NO_TIME, Candidates, ComposedReads, Found, Heads, Neighbours
 
 KINDS = {Source: NodeKind.SOURCE, Passage: NodeKind.PASSAGE, Note: NodeKind.NOTE, Entity: NodeKind.ENTITY}
 
 
 @dataclass
-class World:
+class World(ComposedReads):
     """Is Store and Reader at once. Numbers are positions plus one, in the order of `add`."""
 
     nodes_: list[Any] = field(default_factory=list)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from graphmem.errors import DeadlineExceeded, NotFound
 from graphmem.schema import Alias, Change, Commit, Edge, EdgeType, Id, Item, Job, Node, NodeKind, Refusal, Source, Space
-from graphmem.stores.base import Candidates, Floats, Found, Heads, Neighbours, Numbers, Tail
+from graphmem.stores.base import Candidates, ComposedReads, Floats, Found, Heads, Neighbours, Numbers, Tail
 from graphmem.stores.edgekeys import edge
 from graphmem.stores.keys import NUMBER_MASK, SPACE_BITS, node_keys, node_range
 from graphmem.stores.sqlite import check, digest, heads, jobs, journal, times
@@ -53,7 +53,7 @@ SECTIONS = "SELECT count(*) FROM section WHERE source = ?"
 LAST_SECTION = "SELECT n FROM section WHERE source = ? ORDER BY ordinal DESC, n DESC LIMIT 1"
 
 
-class SqliteReader:
+class SqliteReader(ComposedReads):
     """Numbers are counted within the space, from 1. Use it from the thread that opened it, until its `with` ends."""
 
     def __init__(self, derived: Derived, space: Space, seq: int, path: Path, *, deadline_s: float | None) -> None:
