@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -108,5 +109,8 @@ def feature_release(java: Path) -> int:
 
 
 if __name__ == "__main__":
-    for line, version in VERSIONS.items():
-        print(f"Neo4j {version}: {fetched(line)} on {java(line)}")
+    try:
+        for line, version in VERSIONS.items():
+            print(f"Neo4j {version}: on {java(line)}" + ("" if "--java" in sys.argv else f", from {fetched(line)}"))
+    except Missing as missing:
+        sys.exit(str(missing))
