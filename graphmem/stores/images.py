@@ -124,3 +124,10 @@ def pack(value: object) -> bytes:
 def unpack(blob: bytes) -> Image:
     fields: Image = json.loads(zlib.decompress(blob))
     return fields
+
+
+def named_in(fields: Image) -> set[Id]:
+    """The ids that an image names."""
+    named = {span[0] for span in fields.get("spans", ())} | set(fields.get("parents", ()))
+    named |= {member[1] for member in fields.get("members", ())}
+    return named | {fields[name] for name in ("source", "section", "subject") if fields.get(name)}
