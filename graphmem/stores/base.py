@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,7 @@ from graphmem.schema import (
     JobState,
     Node,
     NodeKind,
+    Recall,
     Refusal,
     Source,
     Space,
@@ -264,3 +265,13 @@ class Store(Protocol):
     def used(self, space: Space, ids: Sequence[Id], now_us: int) -> None: ...
     def rebuild(self, space: Space) -> None: ...  # derived rows anew from the truth
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class ShowsGraph(Protocol):
+    """A store whose graph people look at with the store's own tools."""
+
+    def keep(self, space: Space, recalled: Recall) -> Id:
+        """Puts what a recall found, and what led there, beside the memory to be looked at. A view: not journaled, in
+        no digest; the newest few stay, and whatever is forgotten takes them along."""
+        ...

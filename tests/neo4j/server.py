@@ -57,6 +57,11 @@ class Server:
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @property
+    def ours(self) -> bool:
+        """Whether we started it, here or in Docker."""
+        return self.line != "given"
+
+    @property
     def environment(self) -> dict[str, str]:
         """The variables by which graphmem finds it."""
         return {

@@ -18,7 +18,7 @@ from graphmem.schema import ForgetReport, Id, NodeKind, Space
 from graphmem.stores.canonical import as_json
 from graphmem.stores.chain import Entry
 from graphmem.stores.keys import SPACE_BITS
-from graphmem.stores.neo4j import journal, nodes, scrub
+from graphmem.stores.neo4j import journal, kept, nodes, scrub
 from graphmem.stores.neo4j.closure import past_deletes, reached
 from graphmem.stores.neo4j.counter import Counter
 from graphmem.stores.neo4j.removal import remove
@@ -71,6 +71,7 @@ def forget(tx: Tx, space: Space, counter: Counter, ids: Sequence[Id], actor: str
     seqs, jobs = _commits_of(tx, number, gone | past)
     counts["edges"] = len(remove(tx, counter, sorted(gone)))
     changed = text.scrub(tx, jobs)
+    rows(tx, kept.DROP, space=number)  # a question may tell what is to be forgotten
     hidden = [[key, secrets.token_hex(16)] for key in sorted(gone | past | changed)]
     seqs |= {row[0] for row in rows(tx, NULL_BEFORES, rows=hidden)}
     for statement in DROP_EDGE_CHANGES:
@@ -133,7 +134,7 @@ def sweep(server: Server) -> None:
     for space in server.schema(ERASING)[0][0]:
         low = space << SPACE_BITS
         server.schema(DROP_NODES, {"low": low, "high": low + (1 << SPACE_BITS)})
-        for statement in DROP_PLUMBING:
+        for statement in (kept.DROP, *DROP_PLUMBING):
             server.schema(statement, {"space": space})
         server.schema(DROP_SHOWN, {"space": space})
         server.schema(ERASED, {"space": space})

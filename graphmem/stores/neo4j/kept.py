@@ -28,6 +28,7 @@ START = """MATCH (r:Recall {space: $space, id: $id}) MATCH (s:Step {space: $spac
   WHERE s.number IN $first CREATE (r)-[:STARTS]->(s)"""
 LEAD = """UNWIND $steps AS pair MATCH (a:Step {space: $space, recall: $id, number: pair[1]})
   MATCH (b:Step {space: $space, recall: $id, number: pair[0]}) CREATE (a)-[:LEADS_TO]->(b)"""
+THERE = "MATCH (r:Recall {id: $id}) RETURN r.id"
 DROP_OLD = """MATCH (r:Recall {space: $space}) WITH r ORDER BY r.at_us DESC SKIP $kept
   OPTIONAL MATCH (s:Step {space: $space, recall: r.id}) DETACH DELETE s, r"""
 DROP = "MATCH (n:Recall|Step) WHERE n.space = $space DETACH DELETE n"
@@ -47,6 +48,11 @@ def keep(tx: Tx, space: Space, recalled: Recall, id: Id) -> None:
         rows(tx, START, first=[step[0] for step in steps if step[1] < 0], **named)
         rows(tx, LEAD, steps=[step[:2] for step in steps if step[1] >= 0], **named)
     rows(tx, DROP_OLD, space=space.number, kept=KEPT)
+
+
+def is_there(tx: Tx, id: Id) -> bool:
+    """Whether an attempt that was not acknowledged was kept after all."""
+    return bool(rows(tx, THERE, id=id))
 
 
 def strongest(paths: Sequence[Path]) -> list[Path]:

@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 
 from graphmem.analysis import ANALYSER_VERSION
 from graphmem.errors import NotFound, StoreReadOnly
-from graphmem.schema import Batch, Commit, ForgetReport, Id, Item, Job, JobState, Space
+from graphmem.schema import Batch, Commit, ForgetReport, Id, Item, Job, JobState, Recall, Space
 from graphmem.stores.base import Reader
 from graphmem.stores.batchwrite import fitting, prepare
-from graphmem.stores.neo4j import check, erase, jobs, journal, undo, vectors, words, write
+from graphmem.stores.neo4j import check, erase, jobs, journal, kept, undo, vectors, words, write
 from graphmem.stores.neo4j.connect import Settings
 from graphmem.stores.neo4j.counter import Counter, put_back, take
 from graphmem.stores.neo4j.migrate import filters, migrate, server_version
@@ -256,6 +256,16 @@ class Neo4jStore:
 
     def used(self, space: Space, ids: Sequence[Id], now_us: int) -> None:
         self._write(lambda tx, token, again: jobs.count_use(tx, space.number, ids, now_us))  # noqa: ARG005
+
+    def keep(self, space: Space, recalled: Recall) -> Id:
+        id = secrets.token_hex(16)
+
+        def work(tx: Tx, token: str, again: bool) -> None:  # noqa: ARG001
+            if not (again and kept.is_there(tx, id)):
+                kept.keep(tx, space, recalled, id)
+
+        self._write(work)
+        return id
 
     def rebuild(self, space: Space) -> None:
         self._in(space, lambda tx, counter, means, again: check.rebuild(tx, space, counter, means.vocabulary))  # noqa: ARG005
