@@ -23,7 +23,7 @@ PUT = """CREATE (r:Recall {space: $space, id: $id, question: $question, plan: $p
   WITH r UNWIND $hits AS h MATCH (n:Zettel {space: $space, id: h[0]})
   CREATE (r)-[:FOUND {rank: h[1], score: h[2]}]->(n)"""
 PUT_STEPS = """UNWIND $steps AS s MATCH (n:Zettel {space: $space, id: s[3]})
-  CREATE (:Step {space: $space, recall: $id, number: s[0], kind: s[2], factor: s[4]})-[:AT]->(n)"""
+  CREATE (:Step {space: $space, recall: $id, number: s[0], kind: s[2], factor: s[4], says: s[5]})-[:AT]->(n)"""
 START = """MATCH (r:Recall {space: $space, id: $id}) MATCH (s:Step {space: $space, recall: $id})
   WHERE s.number IN $first CREATE (r)-[:STARTS]->(s)"""
 LEAD = """UNWIND $steps AS pair MATCH (a:Step {space: $space, recall: $id, number: pair[1]})
@@ -33,7 +33,7 @@ DROP_OLD = """MATCH (r:Recall {space: $space}) WITH r ORDER BY r.at_us DESC SKIP
   OPTIONAL MATCH (s:Step {space: $space, recall: r.id}) DETACH DELETE s, r"""
 DROP = "MATCH (n:Recall|Step) WHERE n.space = $space DETACH DELETE n"
 
-Row = list[Any]  # number, number of the step before (-1: none), kind, node, factor
+Row = list[Any]  # number, number of the step before (-1: none), kind, node, factor, kind in words
 
 
 def keep(tx: Tx, space: Space, recalled: Recall, id: Id) -> None:
@@ -59,6 +59,12 @@ def strongest(paths: Sequence[Path]) -> list[Path]:
     return sorted(paths, key=lambda path: -path.weight)[:PATHS]
 
 
+def words(kind: str) -> str:
+    """A kind of step, short enough for a node's caption: `vector`, `next`, `back: part`."""
+    plain = kind.lower().rpartition(":")[2].replace("_", " ")
+    return f"back: {plain[1:]}" if plain.startswith("~") else plain
+
+
 def tree(paths: Sequence[Path]) -> list[Row]:
     """The steps of all paths, those that begin alike together: each once, after the one it follows."""
     steps: list[Row] = []
@@ -69,6 +75,6 @@ def tree(paths: Sequence[Path]) -> list[Row]:
             key = (before, step.kind, step.dst)
             if key not in known:
                 known[key] = len(steps)
-                steps.append([len(steps), before, step.kind, step.dst, step.weight])
+                steps.append([len(steps), before, step.kind, step.dst, step.weight, words(step.kind)])
             before = known[key]
     return steps

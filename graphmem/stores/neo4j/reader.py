@@ -79,7 +79,8 @@ PASSAGES_OF = """MATCH (s:Zettel {space: $space, id: $id}) MATCH (p:Passage {_so
   RETURN p.id ORDER BY p.ordinal, p.key"""
 TAIL = """OPTIONAL MATCH (s:Zettel {space: $space, id: $source})
   OPTIONAL MATCH (part:Zettel {space: $space, id: $section})
-  RETURN COLLECT { MATCH (p:Passage {_source: s.key}) WHERE p.ordinal IS NOT NULL RETURN max(p.ordinal) + 1 }[0],
+  RETURN COLLECT { MATCH (p:Passage {_source: s.key}) WHERE p.ordinal IS NOT NULL
+      RETURN p.ordinal + 1 ORDER BY p.ordinal DESC LIMIT 1 }[0],
     CASE WHEN $section IS NULL
       THEN COLLECT { MATCH (p:Passage {_source: s.key}) WHERE p.ordinal IS NOT NULL AND p._section IS NULL
         RETURN p.id ORDER BY p.ordinal DESC, p.key DESC LIMIT 1 }[0]

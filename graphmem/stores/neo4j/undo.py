@@ -65,6 +65,8 @@ def undo(tx: Tx, within: Space, counter: Counter, job: Id, means: Means) -> Comm
     refuse_what_is_built_on(tx, space, past)
     seq = counter.seq + 1
     now = nodes.load(nodes.within(tx), sorted(past.before))
+    for n in [n for n, (_, known, _) in past.before.items() if n not in now and not known]:
+        del past.before[n]  # erased since: there is nothing to put back
     removed, gone = removal.delete_logged(tx, counter, sorted(past.made))
     logged = put_nodes_back(tx, space, counter, past, now)
     changes = put_edges_back(tx, space, counter, past)

@@ -123,6 +123,8 @@ def _spread(tx: Tx, counter: Counter) -> None:
 def write_all(tx: Tx, counter: Counter, held: npt.NDArray[Any]) -> None:
     """All counts of the space anew, given in order of terms."""
     rows(tx, CLEAR_BUCKETS, space=counter.space)
+    if not len(held):
+        return
     buckets, starts = np.unique(bucket_of(held["term"], counter.spread), return_index=True)
     stops = [*starts[1:].tolist(), len(held)]
     packed = [
