@@ -4,4 +4,4 @@ MATCH (note:Note)-[from:FROM]->(passage:Passage)
 WHERE note.retired IS NULL
 OPTIONAL MATCH (note)-[about:ABOUT]->(entity:Entity)
 RETURN note, from, passage, about, entity
-LIMIT 60
+LIMIT 25
