@@ -5,4 +5,4 @@ MATCH path = (relation:Hyperedge)-[role:AGENT|OBJECT|WITH|PLACE|TIME|TOPIC|OTHER
 WHERE predicate = '' OR relation.predicate = predicate
 RETURN path, relation.predicate AS predicate, type(role) AS role, coalesce(member.name, member.text) AS member
 ORDER BY relation.key, role
-LIMIT 60
+LIMIT 25
