@@ -7,7 +7,8 @@ those of the latest transactions first. Of these the newest (highest numbers) ar
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -16,64 +17,105 @@ import numpy as np
 from graphmem.schema import EdgeType
 from graphmem.stores.base import Neighbours, Numbers
 from graphmem.stores.keys import NUMBER_MASK
-from graphmem.stores.neo4j.model import RELATION, TYPE_OF
+from graphmem.stores.neo4j.model import RELATION
 
 TYPES = 64
 WINDOW = 512
 
+FarEdge = tuple[int, bool, float]  # number, forward, weight
 
-@lru_cache(maxsize=64)
-def statement(types: tuple[EdgeType, ...]) -> str:
-    """The statement for these types, of a closed set: degrees, then edges out and in of each type."""
-    degrees = ", ".join(f"COUNT {{ (n)-[:{RELATION[type]}]-() }}" for type in types)
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """The edges of one type at one node: how many there are, those read (each once, ascending by number), and of how
+    many at most were asked for."""
+
+    degree: int
+    edges: tuple[FarEdge, ...]
+    window: int
+
+    @property
+    def whole(self) -> bool:
+        return len(self.edges) >= self.degree
+
+
+Hops = dict[tuple[int, EdgeType], Hop]  # by the node's number
+
+
+def columns(node: str, types: Sequence[EdgeType], far: str = "m._head") -> str:
+    """What a statement returns for the hops of a node: parallel edges, degrees, then edges out and in of each type."""
+    degrees = ", ".join(f"COUNT {{ ({node})-[:{RELATION[type]}]-() }}" for type in types)
     edges = ", ".join(
-        f"COLLECT {{ MATCH (n){left}[e:{RELATION[type]}]{right}(m:Zettel) RETURN [m.key, e.weight, m._head] LIMIT $window }}"
+        f"COLLECT {{ MATCH ({node}){left}[e:{RELATION[type]}]{right}(m:Zettel) "
+        f"RETURN [m.key, e.weight, {far}] LIMIT $window }}"
         for type in types
         for left, right in (("-", "->"), ("<-", "-"))
     )
-    return f"""UNWIND $keys AS key MATCH (n:Zettel {{key: key}})
-  RETURN key, n._parallel, [{degrees}], [{edges}]"""
+    return f"{node}._parallel, [{degrees}], [{edges}]"
 
 
-def told(
-    found: Sequence[Sequence[Any]], frontier: Numbers, types: Sequence[EdgeType], *, limit: int, before: int
-) -> Neighbours:
-    """What the statement found, by frontier position, within it oldest first, at most `limit` a node."""
-    at = {row[0] & NUMBER_MASK: row for row in found}
+@lru_cache(maxsize=64)
+def statement(types: tuple[EdgeType, ...]) -> str:
+    """The statement for these types, of a closed set. Sources that a title leads to bring their parts along."""
+    more = ""
+    if EdgeType.TITLE in types:
+        more = f""", COLLECT {{ MATCH (n)<-[:TITLE]-(s:Zettel) WITH s LIMIT $window
+      RETURN [s.key, {columns("s", (EdgeType.PART,))}] }}"""
+    return f"UNWIND $keys AS key MATCH (n:Zettel {{key: key}}) RETURN key, {columns('n', types)}{more}"
+
+
+def hops(row: Sequence[Any], types: Sequence[EdgeType], window: int, before: int) -> Iterator[tuple[EdgeType, Hop]]:
+    """The hops of one node, of what `columns` returns."""
+    parallel, degrees, listed = row
+    for i, type in enumerate(types):
+        best: dict[tuple[int, bool], float] = {}
+        for forward, edges in ((True, listed[2 * i]), (False, listed[2 * i + 1])):
+            for key, weight, _ in edges:
+                number, value = key & NUMBER_MASK, 1.0 if weight is None else weight
+                if number < before and value >= best.get((number, forward), 0.0):
+                    best[number, forward] = value
+        more = (parallel or ()).count(RELATION[type])
+        yield type, Hop(degrees[i] - more, tuple((*edge, best[edge]) for edge in sorted(best)), window)
+
+
+def heads_in(row: Sequence[Any]) -> Iterator[tuple[int, bytes | None]]:
+    """Keys and heads of the nodes at the other ends, of what `columns` returns."""
+    for edges in row[2]:
+        for key, _, head in edges:
+            yield key, head
+
+
+def missing(frontier: Iterable[int], types: Sequence[EdgeType], known: Mapping[Any, Hop], limit: int) -> list[int]:
+    """Numbers whose hops are not known, or not far enough."""
+    return [
+        number
+        for number in frontier
+        if any((hop := known.get((number, type))) is None or (hop.window < limit and not hop.whole) for type in types)
+    ]
+
+
+def told(frontier: Numbers, types: Sequence[EdgeType], known: Mapping[Any, Hop], limit: int) -> Neighbours:
+    """By frontier position, within it oldest first, at most `limit` a node. Only asked types have degrees."""
     degree = np.zeros((len(frontier), TYPES), np.int64)
-    parts: list[tuple[int, int, int, bool, float]] = []
+    parts: list[tuple[int, int, bool, float, int]] = []
     cut = False
     for i, number in enumerate(frontier.tolist()):
-        row = at.get(number)
-        if row is None:
-            continue
-        degree[i, [int(type) for type in types]] = row[2]
-        for name in row[1] or ():
-            degree[i, TYPE_OF[name]] -= TYPE_OF[name] in types
-        mine = _edges_of(row, types, before)
-        whole = int(degree[i].sum())
-        cut |= whole > len(mine) or len(mine) > limit
-        parts += [(i, *edge) for edge in mine[max(0, len(mine) - limit) :]]
-    table = np.array([(i, number, type, forward) for i, number, type, forward, _ in parts], np.int64).reshape(-1, 4)
+        mine: list[tuple[int, int, bool, float]] = []
+        for type in types:
+            hop = known.get((number, type))
+            if hop is not None and hop.degree:
+                degree[i, type] = hop.degree
+                cut |= not hop.whole
+                mine += [(far, int(type), forward, weight) for far, forward, weight in hop.edges]
+        mine.sort()
+        cut |= len(mine) > limit
+        parts += [(far, type, forward, weight, i) for far, type, forward, weight in mine[max(0, len(mine) - limit) :]]
     return Neighbours(
-        row=table[:, 0],
-        number=table[:, 1],
-        type=table[:, 2].astype(np.uint8),
-        forward=table[:, 3].astype(bool),
-        weight=np.array([part[4] for part in parts], np.float32),
+        row=np.array([part[4] for part in parts], np.int64),
+        number=np.array([part[0] for part in parts], np.int64),
+        type=np.array([part[1] for part in parts], np.uint8),
+        forward=np.array([part[2] for part in parts], bool),
+        weight=np.array([part[3] for part in parts], np.float32),
         degree=degree,
         cut=cut,
     )
-
-
-def _edges_of(row: Sequence[Any], types: Sequence[EdgeType], before: int) -> list[tuple[int, int, bool, float]]:
-    """(number, type, forward, weight) of one node, each once with its highest weight, by number."""
-    best: dict[tuple[int, int, bool], float] = {}
-    for j, listed in enumerate(row[3]):
-        type, forward = int(types[j // 2]), j % 2 == 0
-        for key, weight, _ in listed:
-            number = key & NUMBER_MASK
-            value = 1.0 if weight is None else weight
-            if number < before and value >= best.get((number, type, forward), 0.0):
-                best[number, type, forward] = value
-    return [(*edge, best[edge]) for edge in sorted(best)]

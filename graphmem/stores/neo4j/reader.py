@@ -19,7 +19,8 @@ from graphmem.stores.base import Candidates, Floats, Found, Heads, Named, Neighb
 from graphmem.stores.edgekeys import edge
 from graphmem.stores.headrows import HEAD, blank, columns
 from graphmem.stores.keys import NUMBER_MASK, SPACE_BITS, node_keys
-from graphmem.stores.neo4j import check, digest, graph, jobs, journal, nodes, times, vectors, words
+from graphmem.stores.neo4j import ahead, check, digest, graph, jobs, journal, nodes, times, vectors, words
+from graphmem.stores.neo4j.ahead import Ahead
 from graphmem.stores.neo4j.counter import LOOK, VECTORS, Counter, absent
 from graphmem.stores.neo4j.model import RELATION, TYPE_OF, full_edge
 from graphmem.stores.neo4j.server import Rows, Server
@@ -28,13 +29,14 @@ from graphmem.stores.neo4j.words import Vocabulary
 from graphmem.stores.scan import best, cosines, widened
 
 OVER_FETCH = 1_000  # passages that the text index gives at least, to be scored exactly
+AHEAD = 128  # passages of each search whose heads, token codes and hops come along with it
+AHEAD_WINDOW = 64
 MAX_NEAR = 16_384  # what the vector index is asked for at most, where it cannot search within a space
 
 HEADS = "UNWIND $keys AS key MATCH (n:Zettel {key: key}) WHERE n._head IS NOT NULL RETURN key, n._head"
 HALVES = (
     "UNWIND $keys AS key MATCH (n:Zettel {key: key}) WHERE n._half IS NOT NULL RETURN key, n._half, n._head IS NOT NULL"
 )
-TOKENS = "UNWIND $keys AS key MATCH (n:Zettel {key: key}) WHERE n._tokens IS NOT NULL RETURN key, n._tokens"
 NOTES_OF = """UNWIND $keys AS key MATCH (:Zettel {key: key})<-[:FROM]-(n:Note) WHERE n._head IS NOT NULL AND n.key < $before
   RETURN DISTINCT key, n.key AS note ORDER BY key, note"""
 PAGE = """MATCH (n:Zettel {space: $space}) WHERE n.id > $after AND n._kind = $kind AND n._head IS NOT NULL
@@ -113,6 +115,7 @@ class Neo4jReader:
         self._counter = self._count() if deadline_s is None or deadline_s > 0 else self._count_late()
         self.seq = self._counter.seq
         self._before = self._base + self._counter.next
+        self._ahead = Ahead(self._counter.next)
 
     def _count(self) -> Counter:
         found = self._server.read(LOOK, {"space": self.space.number})
@@ -155,17 +158,32 @@ class Neo4jReader:
     def heads(self, numbers: Numbers) -> Heads:
         numbers = np.asarray(numbers, np.int64)
         keys = self._keys(numbers)
-        found: dict[int, bytes] = dict(self._ask(HEADS, keys=list(dict.fromkeys(keys)))) if keys else {}  # type: ignore[arg-type]
+        known = self._ahead.heads
+        unknown = [key for key in dict.fromkeys(keys) if key not in known]
+        if unknown:
+            known.update(dict.fromkeys(unknown))
+            if len(unknown) <= AHEAD:
+                self._come_along(unknown)
+            else:
+                known.update({key: head for key, head in self._ask(HEADS, keys=unknown)})
         none = blank(1).tobytes()
-        rows = np.frombuffer(b"".join(found.get(key, none) for key in keys), HEAD)
+        rows = np.frombuffer(b"".join(known[key] or none for key in keys), HEAD)
         return columns(numbers, rows)
+
+    def _come_along(self, keys: list[int]) -> None:
+        """What a recall asks of passages, of these."""
+        found = self._ask(ahead.PASSAGES, keys=keys, before=self._before, window=AHEAD_WINDOW)
+        self._ahead.take_passages(found, AHEAD_WINDOW)
 
     def notes_of(self, passages: Numbers) -> tuple[Numbers, Numbers]:
         keys = self._keys(passages)
-        notes: dict[int, list[int]] = {}
-        for passage, note in self._ask(NOTES_OF, keys=list(dict.fromkeys(keys)), before=self._before) if keys else ():
-            notes.setdefault(passage, []).append(note & NUMBER_MASK)
-        pairs = [(row, note) for row, key in enumerate(keys) for note in notes.get(key, ())]
+        known = self._ahead.notes
+        unknown = [key for key in dict.fromkeys(keys) if key not in known]
+        if unknown:
+            known.update({key: [] for key in unknown})
+            for passage, note in self._ask(NOTES_OF, keys=unknown, before=self._before):
+                known[passage].append(note)
+        pairs = [(row, note & NUMBER_MASK) for row, key in enumerate(keys) for note in known[key]]
         table = np.array(pairs, np.int64).reshape(-1, 2)
         return table[:, 0], table[:, 1]
 
@@ -273,8 +291,12 @@ class Neo4jReader:
 
     def tokens(self, numbers: Numbers) -> tuple[Numbers, npt.NDArray[np.uint8]]:
         keys = self._keys(numbers)
-        held: dict[int, bytes] = dict(self._ask(TOKENS, keys=list(dict.fromkeys(keys)))) if keys else {}  # type: ignore[arg-type]
-        return vectors.aligned([held.get(key) for key in keys], (self._dimension + 7) // 8)
+        known = self._ahead.tokens
+        unknown = [key for key in dict.fromkeys(keys) if key not in known]
+        if unknown:
+            known.update(dict.fromkeys(unknown))
+            self._ahead.take_tokens(self._ask(ahead.TOKENS, keys=unknown, before=self._before))
+        return vectors.aligned([known[key] for key in keys], (self._dimension + 7) // 8)
 
     def text(self, terms: Sequence[str], k: int | None) -> Candidates:
         self._in_time()
@@ -321,6 +343,7 @@ class Neo4jReader:
         found = self._read(NAMED, {**asked, "limit": limit, "window": graph.WINDOW}) if len(folded) else []
         titled = [(row, key & NUMBER_MASK) for row, (*_, keys) in enumerate(found) for key in keys]
         pairs = np.array(titled, np.int64).reshape(-1, 2)
+        self._ahead.titled = list(dict.fromkeys((self._base + pairs[:, 1]).tolist()))
         return Named(
             np.array([row[0] for row in found], np.int64),
             np.array([row[1] for row in found], np.int64) & NUMBER_MASK,
@@ -330,23 +353,57 @@ class Neo4jReader:
         )
 
     def search(self, wanted: Wanted) -> Searched:
-        text = self.text(wanted.terms, wanted.passages)
-        notes, owners = self._dense(wanted.vector, wanted.notes, (NodeKind.NOTE,))
-        timed = np.zeros(0, np.int64)
+        terms = words.ordered(wanted.terms, self._vocabulary)
+        docs = self._counter.tallies["docs"]
+        limit = min(docs + 1, max(OVER_FETCH, 4 * wanted.passages))
+        known = self._known_near(wanted)
+        near = "known" if known is not None else "within" if self._filtered else "over"
+        asked = {
+            "queries": words.queries(terms) if docs else [],
+            "limit": limit,
+            "titled": self._ahead.titled[:AHEAD],
+            "ahead": AHEAD,
+            "window": AHEAD_WINDOW,
+            "before": self._before,
+            "space": self.space.number,
+        }
+        if known is not None:
+            owners = dict.fromkeys(known[1][known[1] > 0].tolist())
+            asked["owners"] = node_keys(self.space.number, np.array(list(owners)[:AHEAD], np.int64))
+        else:
+            query = self._fitting(wanted.vector)
+            asked |= {"vector": query.astype(np.float64).tolist(), "k": max(2 * wanted.notes, 64)}
         if wanted.interval_us is not None:
-            found = self._ask(times.SEARCH, **self._interval(wanted.interval_us, wanted.timed))
-            timed = times.ranked(found, wanted.timed)[1]
-        return Searched(text, notes, owners, timed)
+            asked |= self._interval(wanted.interval_us, wanted.timed)
+        hits, timed, found, passages = self._read(ahead.SEARCH[wanted.interval_us is not None, near], asked)[0]
+        self._ahead.take_passages(passages, AHEAD_WINDOW)
+        if known is None:
+            if near == "over" and len(found) < wanted.notes:
+                found = self._near(wanted.vector, wanted.notes, NodeKind.NOTE)
+            known = self._rescored(self._fitting(wanted.vector), wanted.notes, found)
+        text = self._scored(hits, terms, wanted.passages, limit)
+        return Searched(text, *known, times.ranked(timed, wanted.timed)[1])
+
+    def _known_near(self, wanted: Wanted) -> tuple[Candidates, Numbers] | None:
+        """The nearest notes, where they are known without the server's index."""
+        if self._counter.tallies["note_vectors"] > EXACT_LIMIT:
+            return None
+        return self._dense(wanted.vector, wanted.notes, (NodeKind.NOTE,))
 
     # -- graph
 
     def neighbours(self, frontier: Numbers, types: Sequence[EdgeType], *, limit: int = 512) -> Neighbours:
         frontier = np.asarray(frontier, np.int64)
         wanted = tuple(types) or tuple(EdgeType)
-        keys = self._keys(np.unique(frontier))
-        window = min(graph.WINDOW, max(64, 4 * limit))
-        found = self._ask(graph.statement(wanted), keys=keys, window=window) if keys else []
-        return graph.told(found, frontier, wanted, limit=limit, before=self._counter.next)
+        window = min(graph.WINDOW, max(AHEAD_WINDOW, 4 * limit))
+        known = self._ahead
+        unknown = graph.missing(np.unique(frontier).tolist(), wanted, known.hops, min(limit, graph.WINDOW))
+        if unknown:
+            keys = self._keys(np.array(unknown, np.int64))
+            known.take_frontier(self._ask(graph.statement(wanted), keys=keys, window=window), wanted, window)
+        else:
+            self._in_time()
+        return graph.told(frontier, wanted, known.hops, limit)
 
     # -- sources
 
