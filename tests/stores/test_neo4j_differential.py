@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,7 +15,14 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from graphmem.analysis import terms
 from graphmem.embed import QueryVectors
@@ -30,7 +37,12 @@ from tests.stores.building import vector
 from tests.stores.test_contract_random import NAMES, Player
 
 EXAMPLES, STEPS = (60, 30) if os.environ.get("SIZE") == "full" else (4, 12)
-QUESTIONS = ("Where is the gate of the garden?", "What does Ada tell of the Lake?", "river lamp bread", "Who said Roof?")
+QUESTIONS = (
+    "Where is the gate of the garden?",
+    "What does Ada tell of the Lake?",
+    "river lamp bread",
+    "Who said Roof?",
+)
 
 
 class Words:
@@ -125,10 +137,8 @@ class Same(RuleBasedStateMachine):
         self.job: Id | None = None
 
     def play(self, operation: str) -> None:
-        try:
+        with suppress(InputError, Conflict):
             getattr(self.player, operation)(self.job)
-        except (InputError, Conflict):
-            pass
 
     @rule(operation=st.sampled_from("say say say update link summarise delete retire".split()))
     def change(self, operation: str) -> None:
@@ -150,10 +160,8 @@ class Same(RuleBasedStateMachine):
     @rule(back=st.booleans())
     def close_job(self, back: bool) -> None:
         if back and self.job is not None:
-            try:
+            with suppress(Conflict):
                 self.both.undo(self.job)
-            except Conflict:
-                pass
         self.job = None
 
     @rule()

@@ -17,7 +17,7 @@ from graphmem.stores.neo4j.counter import VECTORS, Counter, put_back
 from graphmem.stores.neo4j.digest import ALIASES, EDGES, IDS
 from graphmem.stores.neo4j.model import TYPE_OF, full_edge
 from graphmem.stores.neo4j.nodes import Read
-from graphmem.stores.neo4j.server import Tx, rows
+from graphmem.stores.neo4j.server import Tx, pairs, rows
 from graphmem.stores.neo4j.words import BAG, COUNTED, Vocabulary
 
 CHUNK = 1_000
@@ -34,7 +34,7 @@ LIVE = """MATCH (n:Zettel) WHERE n.key >= $low AND n.key <= $high AND n.retired 
 def check(read: Read, space: Space, counter: Counter, vocabulary: Vocabulary) -> list[str]:
     low, high = node_range(space.number)
     states = read(STATES, {"low": low, "high": high})
-    ids = {key: id for key, id in read(IDS, {"low": low, "high": high})}
+    ids: dict[int, str] = pairs(read(IDS, {"low": low, "high": high}))
     stored = [full_edge(row) for row in read(EDGES, {"low": low, "high": high}) if row[1] in TYPE_OF]
     names = read(ALIASES, {"space": space.number})
     live = {row[0]: row for row in states if not row[2]}

@@ -21,9 +21,11 @@ REACHING = f"""UNWIND $keys AS key MATCH (n:Section {{_source: key}}) RETURN n.k
     RETURN n.key"""
 COPIES = """UNWIND $keys AS key MATCH (p:Passage {key: key}) MATCH (mine:Source {key: p._source})
   MATCH (other:Source {space: mine.space, kind: mine.kind, outside_id: mine.outside_id}) WHERE other.key <> mine.key
-  MATCH (q:Passage {_source: other.key}) WHERE q.ordinal IS NOT NULL AND q.retired IS NOT NULL AND q.text = p.text RETURN DISTINCT q.key"""
+  MATCH (q:Passage {_source: other.key})
+  WHERE q.ordinal IS NOT NULL AND q.retired IS NOT NULL AND q.text = p.text RETURN DISTINCT q.key"""
 EMPTY = """UNWIND $keys AS key MATCH (p:Passage {key: key}) WITH DISTINCT p._source AS source
-    WHERE NOT EXISTS { MATCH (o:Passage {_source: source}) WHERE o.ordinal IS NOT NULL AND NOT o.key IN $keys } RETURN source AS key, true AS whole
+    WHERE NOT EXISTS { MATCH (o:Passage {_source: source}) WHERE o.ordinal IS NOT NULL AND NOT o.key IN $keys }
+    RETURN source AS key, true AS whole
   UNION UNWIND $keys AS key MATCH (p:Passage {key: key}) WHERE p._section IS NOT NULL
     WITH DISTINCT p._section AS section
     WHERE NOT EXISTS { MATCH (o:Passage {_section: section}) WHERE o.ordinal IS NOT NULL AND NOT o.key IN $keys }

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from neo4j import GraphDatabase
 from neo4j.exceptions import (
@@ -22,7 +22,6 @@ from neo4j.exceptions import (
 from graphmem.errors import (
     DeadlineExceeded,
     GraphmemError,
-    InputError,
     SettingError,
     StoreBusy,
     StoreCorrupt,
@@ -123,25 +122,28 @@ SAYINGS: tuple[tuple[str, type[GraphmemError], str, str], ...] = (
 )  # fmt: skip
 
 
+#: Likewise for errors of the driver, by their class.
+KINDS: tuple[tuple[type[Exception], type[GraphmemError], str, str], ...] = (
+    (ConfigurationError, SettingError, "{}", "an address looks like neo4j://host:7687"),
+    (AuthError, StoreError, "the server refuses us", "set NEO4J_USERNAME and NEO4J_PASSWORD"),
+    (ServiceUnavailable, StoreBusy, "no server answers", "is Neo4j running there? try again"),
+    (SessionExpired, StoreBusy, "no server answers", "is Neo4j running there? try again"),
+    (TransientError, StoreBusy, "the server asks to try again: {}", "try again"),
+    (DriverError, StoreError, "the driver says: {}", "open the store again"),
+)
+
+
 def in_our_words(error: Exception, url: str) -> GraphmemError:
     """What to raise for an error of the driver or the server."""
-    code = getattr(error, "code", None) or ""
+    code, said = getattr(error, "code", None) or "", getattr(error, "message", None) or str(error)
     for part, kind, message, hint in SAYINGS:
         if part in code:
             return kind(message, hint=hint, source=url)
-    if isinstance(error, ConfigurationError):
-        return SettingError(str(error), hint="an address looks like neo4j://host:7687", source=url)
-    if isinstance(error, AuthError):
-        return StoreError("the server refuses us", hint="set NEO4J_USERNAME and NEO4J_PASSWORD", source=url)
-    if "read-only" in str(error) or "read only" in str(error):
+    for of, kind, message, hint in KINDS:
+        if isinstance(error, of):
+            return kind(message.format(said), hint=hint, source=url)
+    if "read-only" in said or "read only" in said:
         return StoreReadOnly("the database can only be read", hint="make it writable", source=url)
-    if isinstance(error, (ServiceUnavailable, SessionExpired)):
-        return StoreBusy("no server answers", hint="is Neo4j running there? try again", source=url)
-    if isinstance(error, TransientError):
-        return StoreBusy(f"the server asks to try again: {error.message}", hint="try again", source=url)
-    if isinstance(error, DriverError):
-        return StoreError(f"the driver says: {error}", hint="open the store again", source=url)
-    said = getattr(error, "message", str(error))
     return StoreError(f"Neo4j says: {said}", hint="if it happens again, run a check of the store", source=url)
 
 
@@ -154,11 +156,3 @@ def translated(url: str) -> Iterator[None]:
         raise in_our_words(error, url) from error
     except ValueError as error:  # an address that is none
         raise SettingError(f"{url!r}: {error}", hint="an address looks like neo4j://host:7687") from error
-
-
-def own_errors() -> tuple[type[Exception], ...]:
-    return Neo4jError, DriverError
-
-
-def fits(value: Any) -> InputError:
-    return InputError(f"a value does not fit the store: {value!r}")

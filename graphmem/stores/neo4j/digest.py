@@ -10,6 +10,7 @@ from graphmem.stores.digests import EVIDENCE, Told
 from graphmem.stores.keys import node_range
 from graphmem.stores.neo4j.model import FIELDS, QUOTED, TYPE_OF, full_edge, node
 from graphmem.stores.neo4j.nodes import Read
+from graphmem.stores.neo4j.server import pairs
 
 CHUNK = 2_000
 
@@ -27,7 +28,7 @@ def digest(read: Read, space: int) -> str:
     low, high = node_range(space)
     edges = [full_edge(row) for row in read(EDGES, {"low": low, "high": high}) if row[1] in TYPE_OF]
     names = [(entity, folded, passage) for entity, folded, passage in read(ALIASES, {"space": space})]
-    ids = {key: id for key, id in read(IDS, {"low": low, "high": high})}
+    ids: dict[int, str] = pairs(read(IDS, {"low": low, "high": high}))
     return digests.digest(_nodes(read, space, list(NodeKind)), edges, names, ids)
 
 

@@ -31,7 +31,8 @@ COUNT_PARALLEL = """UNWIND $keys AS key MATCH (n:Zettel {key: key})
   SET n._parallel = COLLECT { MATCH (n)-[e]-(m:Zettel) WHERE type(e) IN $relations
     WITH type(e) AS relation, startNode(e) = n AS forward, m, count(*) AS times WHERE times > 1
     UNWIND range(2, times) AS more RETURN relation }"""
-LOG = """UNWIND $rows AS r MERGE (c:_EdgeChange {space: $space, seq: $seq, src: r[0], type: r[1], dst: r[2], start: r[3]})
+LOG = """UNWIND $rows AS r
+  MERGE (c:_EdgeChange {space: $space, seq: $seq, src: r[0], type: r[1], dst: r[2], start: r[3]})
   ON CREATE SET c.op = $op, c.stop = r[4], c.weight_q8 = r[5], c.reason = r[6]"""
 
 Ends = tuple[int, int, int]

@@ -54,12 +54,12 @@ DROP_PLUMBING = tuple(
 DROP_SHOWN = "MATCH (s:Space) WHERE s.graphmem = $space DELETE s"
 
 STILL_THERE = (
-    "the server's transaction logs, and pages that it freed and has not used again, may hold erased bytes: let the logs "
-    "rotate and be pruned (db.tx_log.rotation.retention_policy, CALL db.checkpoint()), and erase backups made before"
+    "the server's transaction logs, and pages that it freed and has not used again, may hold erased bytes: let the "
+    "logs rotate and be pruned (db.tx_log.rotation.retention_policy, CALL db.checkpoint()), erase older backups"
 )
 
 
-def forget(tx: Tx, space: Space, counter: Counter, ids: Sequence[Id], actor: str, token: str) -> ForgetReport:
+def forget(tx: Tx, space: Space, counter: Counter, ids: Sequence[Id], *, actor: str, token: str) -> ForgetReport:
     """Within one transaction. NotFound when an id is neither there nor in the journal; then nothing is erased."""
     number = space.number
     live, past = _named(tx, number, ids)

@@ -18,12 +18,12 @@ MAX_PROPOSAL_CHARS = 2_000
 PUT_JOBS = """UNWIND $rows AS r MERGE (j:_Job {space: $space, id: r[0]})
   ON CREATE SET j.spec = r[2], j.opened_us = r[3] SET j.state = r[1], j.closed_us = r[4]"""
 CLOSE_JOB = "MATCH (j:_Job {space: $space, id: $id}) SET j.state = $state, j.closed_us = $closed_us RETURN j.id"
-JOBS = """MATCH (j:_Job {space: $space}) WHERE j.id IS NOT NULL RETURN j.id, j.state, j.spec, j.opened_us, j.closed_us
-  ORDER BY j.opened_us, j.id"""
+JOBS = """MATCH (j:_Job {space: $space}) WHERE j.id IS NOT NULL
+  RETURN j.id, j.state, j.spec, j.opened_us, j.closed_us ORDER BY j.opened_us, j.id"""
 PUT_ITEMS = """UNWIND $rows AS r MERGE (i:_Item {space: $space, job: r[0], item: r[1]})
   SET i.state = r[2], i.cursor = r[3], i.error = r[4], i.position = r[5]"""
-ITEMS = """MATCH (i:_Item {space: $space, job: $job}) WHERE i.item IS NOT NULL RETURN i.job, i.item, i.state, i.cursor, i.error, i.position
-  ORDER BY i.item"""
+ITEMS = """MATCH (i:_Item {space: $space, job: $job}) WHERE i.item IS NOT NULL
+  RETURN i.job, i.item, i.state, i.cursor, i.error, i.position ORDER BY i.item"""
 PUT_REFUSALS = """UNWIND $rows AS r CREATE (f:_Refusal {space: $space, number: r[0], job: $job, token: $token,
   step: r[1], input: r[2], reason: r[3], proposal: r[4]})"""
 REFUSED = "MATCH (f:_Refusal {token: $token}) RETURN f.token LIMIT 1"

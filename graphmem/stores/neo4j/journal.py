@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from graphmem.errors import NotFound
@@ -19,6 +19,7 @@ from graphmem.stores.images import Image, image, unpack
 from graphmem.stores.keys import NUMBER_MASK, SPACE_BITS
 from graphmem.stores.neo4j import nodes
 from graphmem.stores.neo4j.counter import ADVANCE, Counter
+from graphmem.stores.neo4j.nodes import Read
 from graphmem.stores.neo4j.server import Tx, rows
 
 PUT_COMMIT = "CREATE (c:_Commit) SET c = $fields"
@@ -40,11 +41,9 @@ EDGE_CHANGES = """MATCH (c:_EdgeChange {space: $space, seq: $seq})
   RETURN c.src, c.type, c.dst, c.start, c.op, c.stop, c.weight_q8, c.reason ORDER BY c.src, c.type, c.dst, c.start"""
 NEW_ALIASES = """MATCH (a:_Alias {space: $space, seq: $seq})
   RETURN a.folded, a.entity ORDER BY a.folded, a.entity"""
-CHAIN = """MATCH (c:_Commit {space: $space}) WHERE c.seq > 0 RETURN c.seq, c.job, c.actor, c.cause, c.at_us, c.changes, c.first, c.nodes,
-  c.body, c.salt, c.commitment, c.chain ORDER BY c.seq"""
+CHAIN = """MATCH (c:_Commit {space: $space}) WHERE c.seq > 0 RETURN c.seq, c.job, c.actor, c.cause, c.at_us, c.changes,
+  c.first, c.nodes, c.body, c.salt, c.commitment, c.chain ORDER BY c.seq"""
 MADE_IDS = "MATCH (n:Zettel) WHERE n.key >= $low AND n.key < $high RETURN n.id ORDER BY n.key"
-
-Read = Callable[[str, Mapping[str, Any]], Sequence[Sequence[Any]]]
 
 
 def put(tx: Tx, space: Space, counter: Counter, entry: Entry, token: str) -> Commit:

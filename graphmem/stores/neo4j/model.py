@@ -129,7 +129,7 @@ def node(kind: int, id: Id, version: int, row: Sequence[Any], quoted: Sequence[S
             id, source, section, ordinal, text, ref, speaker, at_us, tz_min, start, end, Form(form), json.loads(meta),
             version,
         )  # fmt: skip
-    texts: Mapping[str, str] = {passage: text for passage, text in quoted or ()}
+    texts: Mapping[str, str] = {quote[0]: quote[1] for quote in quoted or ()}
     if kind == NodeKind.NOTE:
         sort, text, passages, starts, ends, parents, context, keywords, tags, sure, since, until, made_by, subject = row
         return Note(

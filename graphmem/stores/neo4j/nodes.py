@@ -8,9 +8,9 @@ from typing import Any
 from graphmem.schema import Id, Node
 from graphmem.stores.batchwrite import Stored
 from graphmem.stores.neo4j.model import FIELDS, QUOTED, node
-from graphmem.stores.neo4j.server import Tx
+from graphmem.stores.neo4j.server import Rows, Tx, pairs
 
-Read = Callable[[str, Mapping[str, Any]], Sequence[Sequence[Any]]]
+Read = Callable[[str, Mapping[str, Any]], Rows]
 
 FIND = """UNWIND $ids AS id MATCH (n:Zettel {space: $space, id: id})
   RETURN id, n.key, n._kind, n.version, n.retired IS NOT NULL"""
@@ -24,7 +24,7 @@ TEXTS = "UNWIND $keys AS key MATCH (p:Passage {key: key}) RETURN key, p.text"
 
 def within(tx: Tx) -> Read:
     """Reads in the transaction."""
-    return lambda statement, parameters: tx.run(statement, parameters).values()  # type: ignore[arg-type]
+    return lambda statement, parameters: tx.run(statement, dict(parameters)).values()
 
 
 def find(read: Read, space: int, ids: Sequence[Id]) -> dict[Id, Stored]:
@@ -34,7 +34,7 @@ def find(read: Read, space: int, ids: Sequence[Id]) -> dict[Id, Stored]:
 
 def ids_of(read: Read, keys: Sequence[int]) -> dict[int, Id]:
     """Key to id, for those that are there."""
-    return dict(read(IDS, {"keys": list(keys)})) if len(keys) else {}  # type: ignore[arg-type]
+    return pairs(read(IDS, {"keys": list(keys)})) if len(keys) else {}
 
 
 def load(read: Read, keys: Sequence[int]) -> dict[int, Node]:
@@ -49,4 +49,4 @@ def load_ids(read: Read, space: int, ids: Sequence[Id]) -> dict[Id, Node]:
 
 
 def texts(read: Read, keys: Sequence[int]) -> dict[int, str]:
-    return dict(read(TEXTS, {"keys": list(keys)})) if len(keys) else {}  # type: ignore[arg-type]
+    return pairs(read(TEXTS, {"keys": list(keys)})) if len(keys) else {}

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from graphmem.errors import DeadlineExceeded, InputError, NotFound
 from graphmem.schema import Alias, Change, Commit, Edge, EdgeType, Id, Item, Job, Node, NodeKind, Refusal, Source, Space
+from graphmem.stores import bm25
 from graphmem.stores.base import Candidates, Floats, Found, Heads, Named, Neighbours, Numbers, Searched, Tail, Wanted
 from graphmem.stores.edgekeys import edge
 from graphmem.stores.headrows import HEAD, blank, columns
@@ -23,7 +24,7 @@ from graphmem.stores.neo4j import ahead, check, digest, graph, jobs, journal, no
 from graphmem.stores.neo4j.ahead import Ahead
 from graphmem.stores.neo4j.counter import LOOK, VECTORS, Counter, absent
 from graphmem.stores.neo4j.model import RELATION, TYPE_OF, full_edge
-from graphmem.stores.neo4j.server import Rows, Server
+from graphmem.stores.neo4j.server import Rows, Server, pairs
 from graphmem.stores.neo4j.vector_cache import EXACT_LIMIT, VectorCache, nearest
 from graphmem.stores.neo4j.words import Vocabulary
 from graphmem.stores.scan import best, cosines, widened
@@ -37,8 +38,8 @@ HEADS = "UNWIND $keys AS key MATCH (n:Zettel {key: key}) WHERE n._head IS NOT NU
 HALVES = (
     "UNWIND $keys AS key MATCH (n:Zettel {key: key}) WHERE n._half IS NOT NULL RETURN key, n._half, n._head IS NOT NULL"
 )
-NOTES_OF = """UNWIND $keys AS key MATCH (:Zettel {key: key})<-[:FROM]-(n:Note) WHERE n._head IS NOT NULL AND n.key < $before
-  RETURN DISTINCT key, n.key AS note ORDER BY key, note"""
+NOTES_OF = """UNWIND $keys AS key MATCH (:Zettel {key: key})<-[:FROM]-(n:Note) WHERE n._head IS NOT NULL
+    AND n.key < $before RETURN DISTINCT key, n.key AS note ORDER BY key, note"""
 PAGE = """MATCH (n:Zettel {space: $space}) WHERE n.id > $after AND n._kind = $kind AND n._head IS NOT NULL
   WITH n ORDER BY n.id LIMIT $limit RETURN n.id"""
 EDGES = """UNWIND $ids AS id MATCH (a:Zettel {space: $space, id: id})-[e]->(b:Zettel) WHERE type(e) IN $types
@@ -77,8 +78,8 @@ NEAR_WITHIN = {
 }
 FIND_SOURCE = """MATCH (s:Source {space: $space, kind: $kind, outside_id: $outside_id})
   RETURN s.id ORDER BY s.revision DESC LIMIT 1"""
-PASSAGES_OF = """MATCH (s:Zettel {space: $space, id: $id}) MATCH (p:Passage {_source: s.key}) WHERE p.ordinal IS NOT NULL
-  RETURN p.id ORDER BY p.ordinal, p.key"""
+PASSAGES_OF = """MATCH (s:Zettel {space: $space, id: $id}) MATCH (p:Passage {_source: s.key})
+  WHERE p.ordinal IS NOT NULL RETURN p.id ORDER BY p.ordinal, p.key"""
 TAIL = """OPTIONAL MATCH (s:Zettel {space: $space, id: $source})
   OPTIONAL MATCH (part:Zettel {space: $space, id: $section})
   RETURN COLLECT { MATCH (p:Passage {_source: s.key}) WHERE p.ordinal IS NOT NULL
@@ -165,7 +166,7 @@ class Neo4jReader:
             if len(unknown) <= AHEAD:
                 self._come_along(unknown)
             else:
-                known.update({key: head for key, head in self._ask(HEADS, keys=unknown)})
+                known.update(pairs(self._ask(HEADS, keys=unknown)))
         none = blank(1).tobytes()
         rows = np.frombuffer(b"".join(known[key] or none for key in keys), HEAD)
         return columns(numbers, rows)
@@ -315,7 +316,8 @@ class Neo4jReader:
         more = len(found) >= limit and limit <= self._counter.tallies["docs"]
         found_in = self._counted(wanted) if more else None
         numbers, scores = words.scored(hits, wanted, self._counter, found_in)
-        return Candidates(*words.bm25.best(numbers, scores, k), not more)
+        found_numbers, best_scores = bm25.best(numbers, scores, k)
+        return Candidates(found_numbers, best_scores, not more)
 
     def _counted(self, wanted: list[int]) -> list[int]:
         buckets = words.bucket_of(np.array(wanted, np.uint64), self._counter.spread)

@@ -1,5 +1,5 @@
-"""Nodes leave the searches, or the store with all that hangs on them; used to retire, delete, undo and erase. Journaling
-is the caller's."""
+"""Nodes leave the searches, or the store with all that hangs on them; used to retire, delete, undo and erase.
+Journaling is the caller's."""
 
 from __future__ import annotations
 
@@ -64,17 +64,17 @@ def bring_back(
 
 def put_words(tx: Tx, counter: Counter | None, keys: Sequence[int], vocabulary: Vocabulary) -> list[bytes]:
     """Writes the words of the passages among these nodes and counts them (with a counter); their bags."""
-    bags = []
+    bags: list[bytes] = []
     for start in range(0, len(keys), CHUNK):
         found = load(within(tx), keys[start : start + CHUNK])
         spelled = [
-            [n, *vocabulary.of(terms(indexed_text(node)))]
+            (n, *vocabulary.of(terms(indexed_text(node))))
             for n, node in sorted(found.items())
             if isinstance(node, Passage)
         ]
         if spelled:
-            rows(tx, PUT_WORDS, rows=spelled)
-            bags += [row[2] for row in spelled]
+            rows(tx, PUT_WORDS, rows=[list(row) for row in spelled])
+            bags += [bag for _, _, bag in spelled]
     if counter is not None:
         words.enter(tx, counter, bags, 1)
     return bags
@@ -94,7 +94,7 @@ def remove(tx: Tx, counter: Counter, keys: Sequence[int]) -> list[Full]:
 
 
 def aliases(tx: Tx, entities: Sequence[int]) -> list[AliasRow]:
-    return [tuple(row) for row in rows(tx, ALIASES, keys=list(entities))]  # type: ignore[misc]
+    return [tuple(row) for row in rows(tx, ALIASES, keys=list(entities))]
 
 
 def delete_logged(tx: Tx, counter: Counter, keys: Sequence[int]) -> tuple[list[Logged], list[Full]]:

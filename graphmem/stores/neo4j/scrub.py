@@ -6,6 +6,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from graphmem.analysis import indexed_text, terms
 from graphmem.schema import Id, Passage, Source, fold
@@ -68,7 +69,7 @@ class Text:
             list(ids_of(within(tx), keys).values()),
             words,
             [text for source in sources for text in (source.outside_id, source.title) if text],
-            [(*row,) for row in rows(tx, FOLLOWERS, keys=keys) if row[0] not in gone],  # type: ignore[misc]
+            [(*row,) for row in rows(tx, FOLLOWERS, keys=keys) if row[0] not in gone],
             entities,
             sorted(aliases, key=lambda row: (row[1], row[0])),
             {n: naming(tx, n, gone) for n in sorted(known)},
@@ -85,7 +86,7 @@ class Text:
     def _contexts(self, tx: Tx) -> set[int]:
         """The note of a turn may carry the question before it: what it has of it alone goes."""
         own = load(within(tx), sorted({row[4] for row in self.followers}))
-        rewritten = {}
+        rewritten: dict[int, list[Any]] = {}
         for n, context, keywords, tags, passage in self.followers:
             node = own[passage]
             mine = set(terms(indexed_text(node))) if isinstance(node, Passage) else set[str]()
@@ -112,11 +113,11 @@ class Text:
             moved.append([folded, entity, where])
         rows(tx, DROP_ALIASES, space=self.space, rows=dropped)
         rows(tx, SEEN_ELSEWHERE, space=self.space, rows=moved)
-        renamed = []
+        renamed: list[tuple[int, str]] = []
         for n, name in self.entities:
             if fold(name) not in left.get(n, ()) and not any(fold(name) in text for _, text in spelled[n]):
-                renamed.append([n, next(iter(left.get(n, ())), NAMELESS).title()])
-        rows(tx, RENAME, rows=renamed)
+                renamed.append((n, next(iter(left.get(n, ())), NAMELESS).title()))
+        rows(tx, RENAME, rows=[list(row) for row in renamed])
         return {n for n, _ in renamed}
 
     def _jobs(self, tx: Tx, jobs: set[Id]) -> None:

@@ -22,8 +22,13 @@ WRITE_TIMEOUT_S = 600.0
 MAX_RETRY_DELAY_S = 1.0
 
 
+def pairs(found: Rows) -> dict[Any, Any]:
+    """Rows of two as a dictionary."""
+    return {row[0]: row[1] for row in found}
+
+
 def rows(tx: Tx, statement: str, **parameters: Any) -> Rows:
-    return tx.run(statement, parameters).values()  # type: ignore[arg-type]
+    return tx.run(statement, parameters).values()
 
 
 class Server:
@@ -59,7 +64,7 @@ class Server:
                 self.round_trips += 1
             try:
                 with self._session(READ_ACCESS) as session:
-                    return session.run(Query(statement, timeout=left), parameters).values()  # type: ignore[arg-type,no-any-return]
+                    return session.run(Query(statement, timeout=left), parameters).values()  # type: ignore[no-any-return]
             except (Neo4jError, DriverError) as error:
                 if not error.is_retryable() or time.monotonic() + delay > give_up:
                     raise in_our_words(error, self.url) from error
@@ -99,7 +104,7 @@ class Server:
     def schema(self, statement: str, parameters: Mapping[str, Any] | None = None) -> Rows:
         """A statement that no transaction of ours may hold: schema, and deletes in batches."""
         with translated(self.url), self._session(WRITE_ACCESS) as session:
-            return session.run(Query(statement), parameters or {}).values()  # type: ignore[arg-type,no-any-return]
+            return session.run(Query(statement), parameters or {}).values()  # type: ignore[no-any-return]
 
     def close(self) -> None:
         self._driver.close()

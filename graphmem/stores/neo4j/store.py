@@ -31,7 +31,8 @@ SPACE = "MATCH (c:_Counter {name: $name}) RETURN c.name, c.key, c.space, c.embed
 SPACES = "MATCH (c:_Counter) WHERE c.name IS NOT NULL RETURN c.name, c.key, c.space, c.embedder ORDER BY c.name"
 # The number is taken from the one meta node, whose lock keeps two makers of spaces apart.
 NEW_NUMBER = "MATCH (m:_Meta {name: 'graphmem'}) SET m.spaces = coalesce(m.spaces, 0) + 1 RETURN m.spaces"
-PUT_SPACE = """CREATE (c:_Counter {space: $number, name: $name, key: $key, embedder: '', seq: 0, next: 1, chain: $chain})
+PUT_SPACE = """CREATE (c:_Counter {space: $number, name: $name, key: $key, embedder: '', seq: 0, next: 1,
+  chain: $chain})
   CREATE (:Space {graphmem: $number, name: $name})"""
 NAME_EMBEDDER = """MATCH (c:_Counter {space: $space}) SET c.embedder = $name
   WITH c MATCH (s:Space) WHERE s.graphmem = c.space SET s.embedder = $name"""
@@ -233,7 +234,7 @@ class Neo4jStore:
             if again and (kept := erase.of_token(tx, means.token)):
                 put_back(tx, counter)
                 return kept
-            return erase.forget(tx, space, counter, ids, actor, means.token)
+            return erase.forget(tx, space, counter, ids, actor=actor, token=means.token)
 
         report = self._in(space, work)
         self._forgotten(space)

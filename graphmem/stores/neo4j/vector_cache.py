@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from graphmem.stores.headrows import HEAD, HeadRows
 from graphmem.stores.keys import NUMBER_MASK, node_range
+from graphmem.stores.neo4j.nodes import Read
 from graphmem.stores.scan import Floats, Numbers, at_unit_length, best, rounded, widened
 
 EXACT_LIMIT = 20_000  # vectors of the asked kinds; above it the server's index is asked
@@ -34,8 +35,6 @@ SINCE = """MATCH (c:_Commit {space: $space}) WHERE c.seq > $after AND c.seq <= $
   }
   WITH DISTINCT key, n, n._kind = $kind AND n._head IS NOT NULL AND n._half IS NOT NULL AS searched
   RETURN key, CASE WHEN searched THEN n._half END, CASE WHEN searched THEN n._head END"""
-
-Read = Callable[[str, Mapping[str, Any]], Sequence[Sequence[Any]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,7 @@ class VectorCache:
             low, high = node_range(space)
             made = _matrix(seq, read(ALL, {"low": low, "high": high, "kind": kind}), dimension)
         else:
-            made = _newer(known, seq, read, space, kind, dimension)
+            made = _newer(known, seq, read, space=space, kind=kind, dimension=dimension)
         return self._keep(space, kind, made)
 
     def _keep(self, space: int, kind: int, made: Matrix) -> Matrix:
@@ -102,7 +101,7 @@ def _matrix(seq: int, found: Sequence[Sequence[Any]], dimension: int) -> Matrix:
     return Matrix(seq, numbers, at_unit_length(vectors), heads)
 
 
-def _newer(known: Matrix, seq: int, read: Read, space: int, kind: int, dimension: int) -> Matrix:
+def _newer(known: Matrix, seq: int, read: Read, *, space: int, kind: int, dimension: int) -> Matrix:
     base = node_range(space)[0]
     asked = {"space": space, "after": known.seq, "seq": seq, "kind": kind, "base": base}
     told = read(SINCE, asked)
@@ -123,7 +122,7 @@ def _newer(known: Matrix, seq: int, read: Read, space: int, kind: int, dimension
 def nearest(
     matrices: Sequence[Matrix], query: Floats, k: int, before: int
 ) -> tuple[Numbers, Floats, npt.NDArray[np.int64]]:
-    """The k nearest by cosine among numbers under `before`, best first, ties by number; and the passages they are of."""
+    """The k nearest by cosine among numbers under `before`, best first, ties by number; and the passages of them."""
     unit = query / max(float(np.sqrt(query @ query)), 1e-30)
     numbers = np.concatenate([matrix.numbers for matrix in matrices])
     scores = np.concatenate([rounded(matrix.unit @ unit) for matrix in matrices])

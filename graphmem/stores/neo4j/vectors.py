@@ -33,7 +33,8 @@ FILTERED_INDEXES = (
     "CYPHER 25 CREATE VECTOR INDEX graphmem_passage_vector IF NOT EXISTS FOR (n:Passage) ON n._vector WITH [n.space] "
     "OPTIONS $options",
 )
-FILTER_COLUMNS = """SHOW INDEXES YIELD name, properties WHERE name IN ['graphmem_note_vector', 'graphmem_passage_vector']
+FILTER_COLUMNS = """SHOW INDEXES YIELD name, properties
+  WHERE name IN ['graphmem_note_vector', 'graphmem_passage_vector']
   RETURN name, 'space' IN properties"""
 
 PUT = "UNWIND $rows AS r MATCH (n:Zettel {key: r[0]}) SET n._half = r[1], n._vector = r[2]"

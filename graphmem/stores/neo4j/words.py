@@ -1,9 +1,9 @@
 """Words: passages are found by the server's full-text index and scored by the shared BM25 with the space's statistics.
 
 A term is a hash keyed with the space's key and number, so that a search meets no other space and no word of a passage
-stands in an index. `_terms` of a passage has its terms as text for the index, `_bag` the same packed: each distinct term
-with how often it occurs and how many terms the passage has. How many passages have a term is counted in `_Terms` nodes,
-packed by the term's first bits, in the transaction that changes it: a batch of 1,000 passages rewrites some 400 kB.
+stands in an index. `_terms` of a passage has its terms as text for the index, `_bag` the same packed: each distinct
+term with how often it occurs and how many terms the passage has. How many passages have a term is counted in `_Terms`
+nodes, packed by the term's first bits, in the transaction that changes it: a batch of 1,000 passages rewrites 400 kB.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from graphmem.stores import bm25
 from graphmem.stores.bm25 import CLIP, POSTING, term_of
 from graphmem.stores.keys import NUMBER_MASK
 from graphmem.stores.neo4j.counter import Counter
-from graphmem.stores.neo4j.server import Tx, rows
+from graphmem.stores.neo4j.server import Tx, pairs, rows
 
 FORMAT = 1
 BAG = np.dtype([("term", "<u8"), ("tf", "<u2"), ("length", "<u2")])
@@ -85,7 +85,7 @@ def length(bag: bytes) -> int:
 def _add(tx: Tx, counter: Counter, terms: Terms, by: Counts) -> None:
     of = bucket_of(terms, counter.spread)
     wanted, starts = np.unique(of, return_index=True)
-    held = dict(rows(tx, BUCKETS, space=counter.space, buckets=wanted.tolist()))
+    held: dict[int, bytes] = pairs(rows(tx, BUCKETS, space=counter.space, buckets=wanted.tolist()))
     changed = []
     for bucket, start, stop in zip(wanted.tolist(), starts.tolist(), [*starts[1:].tolist(), len(terms)], strict=True):
         old = np.frombuffer(held.get(bucket, b""), COUNTED)
