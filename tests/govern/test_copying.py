@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,25 +15,59 @@ from graphmem.errors import NotFound, StoreError
 from graphmem.govern.copying import Progress, copy
 from graphmem.schema import Batch, Item, ItemState, JobState, NodeKind, Refusal, Space
 from graphmem.stores.base import Store
+from graphmem.stores.neo4j import Neo4jStore
 from graphmem.stores.sqlite import SqliteStore
+from tests.neo4j.fixtures import SERVERS, ServerOf
+from tests.neo4j.server import Server
 from tests.stores.building import Chat, Turn, sentences, vector
 from tests.stores.test_contract_random import Player
 
 SEEDS = 40 if os.environ.get("SIZE") == "full" else 6
+Opener = Callable[[str, str], Store]
+
+
+#: From which store to which. On the way are all of them: 5.26 to 2026.09 is in tests/neo4j/test_command_line.py.
+PAIRS = [("sqlite", "sqlite"), *(("sqlite", f"neo4j {SERVERS[-1]}"), (f"neo4j {SERVERS[0]}", "sqlite"))]
+
+#: Random plays: many between files, a few with a server, which takes seconds for what a file does in a tenth.
+PLAYED = [(pair, seed) for pair in PAIRS for seed in range(SEEDS if pair == PAIRS[0] else max(1, SEEDS // 6))]
+
+
+@pytest.fixture(params=PAIRS, ids=" to ".join)
+def pair(request: pytest.FixtureRequest) -> tuple[str, str]:
+    named: tuple[str, str] = request.param
+    return named
 
 
 @pytest.fixture
-def source(tmp_path: Path) -> Iterator[Store]:
-    opened = SqliteStore(tmp_path / "source.db")
-    yield opened
-    opened.close()
+def opened(tmp_path: Path, neo4j_server_of: ServerOf, monkeypatch: pytest.MonkeyPatch) -> Iterator[Opener]:
+    """Opens an empty store: "sqlite", or "neo4j" and the line of the server."""
+    with ExitStack() as ends:
+
+        def of(name: str, file: str) -> Store:
+            kind, _, line = name.partition(" ")
+            store = SqliteStore(tmp_path / file) if kind == "sqlite" else emptied(neo4j_server_of(line), monkeypatch)
+            ends.callback(store.close)
+            return store
+
+        yield of
+
+
+def emptied(server: Server, monkeypatch: pytest.MonkeyPatch) -> Neo4jStore:
+    server.empty()
+    for name, value in server.environment.items():
+        monkeypatch.setenv(name, value)
+    return Neo4jStore(server.uri)
 
 
 @pytest.fixture
-def target(tmp_path: Path) -> Iterator[Store]:
-    opened = SqliteStore(tmp_path / "target.db")
-    yield opened
-    opened.close()
+def source(pair: tuple[str, str], opened: Opener) -> Store:
+    return opened(pair[0], "source.db")
+
+
+@pytest.fixture
+def target(pair: tuple[str, str], opened: Opener) -> Store:
+    return opened(pair[1], "target.db")
 
 
 def write(store: Store, space: Space, *texts: str, name: str = "chat", **fields: object) -> list[Turn]:
@@ -133,9 +167,10 @@ def test_a_name_first_seen_in_an_erased_passage_is_copied_with_the_one_that_spel
     same(source, target)
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
-def test_whatever_happened_to_a_space_its_copy_is_the_same(source: Store, target: Store, seed: int) -> None:
-    """Writes, updates, links, deletes, retired, undone and forgotten things, copied now and then and at the end."""
+@pytest.mark.parametrize(("pair", "seed"), PLAYED, ids=str)
+def test_whatever_happened_to_a_space_its_copy_is_the_same(pair: tuple[str, str], seed: int, opened: Opener) -> None:
+    """Writes, updates, links, deletes, retired, undone and forgotten things."""
+    source, target = opened(pair[0], "source.db"), opened(pair[1], "target.db")
     space = source.space("default")
     player = Player(source, space, random.Random(seed))
     for _ in range(3):

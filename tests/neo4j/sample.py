@@ -39,7 +39,7 @@ def memory_on(server: Server, space: str = "default") -> Iterator[graphmem.Memor
 
 def ingest_sample(server: Server) -> None:
     """By the command line, into an empty server; then a link, an update and a kept recall: the sample has none."""
-    server.wipe()
+    server.empty()
     done = run_cli("ingest", SAMPLE, "--store", server.uri, **server.environment)
     assert done.returncode == 0, done.stderr
     with opened(server) as store:

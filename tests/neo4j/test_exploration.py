@@ -26,7 +26,7 @@ TABLES = {"counts", "jobs", "other-names", "sources-and-revisions", "who-speaks-
 def explored(neo4j_server: Server) -> Iterator[Server]:
     ingest_sample(neo4j_server)
     yield neo4j_server
-    neo4j_server.wipe()
+    neo4j_server.empty()
 
 
 def seen(server: Server, cypher: str) -> list[list[object]]:

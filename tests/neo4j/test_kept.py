@@ -20,7 +20,7 @@ def views(server: Server) -> int:
 
 
 def test_a_kept_recall_is_no_part_of_the_memory_and_the_newest_stay(neo4j_server: Server) -> None:
-    neo4j_server.wipe()
+    neo4j_server.empty()
     with memory_on(neo4j_server) as memory:
         memory.remember("The gate to Skerrow is blue.", speaker="Ada", at="2026-05-12", ref="1")
         before = memory.digest(), memory.counts()
@@ -34,14 +34,14 @@ def test_a_kept_recall_is_no_part_of_the_memory_and_the_newest_stay(neo4j_server
 
 
 def test_a_recall_that_found_nothing_can_be_kept(neo4j_server: Server) -> None:
-    neo4j_server.wipe()
+    neo4j_server.empty()
     with memory_on(neo4j_server) as memory:
         memory.keep(memory.recall("Where is the gate?"))
     assert views(neo4j_server) == 1
 
 
 def test_forgetting_takes_kept_recalls_along_and_those_of_other_spaces_stay(neo4j_server: Server) -> None:
-    neo4j_server.wipe()
+    neo4j_server.empty()
     with memory_on(neo4j_server) as memory, memory_on(neo4j_server, "other") as other:
         for one in (memory, other):
             one.remember("The gate to Skerrow is blue.", speaker="Ada", at="2026-05-12", ref="1")
@@ -57,7 +57,7 @@ def test_forgetting_takes_kept_recalls_along_and_those_of_other_spaces_stay(neo4
 
 
 def test_undo_and_delete_reach_nodes_that_a_kept_recall_names(neo4j_server: Server) -> None:
-    neo4j_server.wipe()
+    neo4j_server.empty()
     with memory_on(neo4j_server) as memory:
         job = memory.store.open_job(memory.space, {})
         draft = PassageDraft("The gate to Skerrow is blue.", "1", "Ada", 0)
