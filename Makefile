@@ -1,8 +1,10 @@
-# Two commands do everything: `make demo` and `make test`. Both set up .venv first.
+# Two commands do everything: `make demo` and `make test`. Both set up .venv first. `make demo STORE=neo4j` starts a
+# Neo4j for it.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SIZE ?= quick
+STORE ?= sqlite
 STAMP := $(VENV)/.ready
 
 .PHONY: setup demo test check bench clean
@@ -18,7 +20,7 @@ $(STAMP): pyproject.toml
 	@touch $(STAMP)
 
 demo: setup
-	@$(BIN)/python -m graphmem.api.demo
+	@$(BIN)/python -m $(if $(filter neo4j,$(STORE)),tests.neo4j.demo,graphmem.api.demo)
 
 test: setup
 	@$(BIN)/python -m pytest -q

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 import graphmem
-from graphmem.api.commands import ask, bulk, care, serve
+from graphmem.api.commands import ask, bulk, care, explore, serve, transfer
 from graphmem.api.environment import check_names
 from graphmem.api.terminal import fail, say
 
@@ -38,6 +38,8 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     care.stats,
     care.check,
     care.rebuild,
+    transfer.copy,
+    explore.browser,
     serve.serve,
 )
 for command in COMMANDS:

@@ -1,4 +1,5 @@
-"""The demonstration behind `make demo`: a sample goes in, questions are asked for real, paths are shown.
+"""The demonstration behind `make demo`: a sample goes in, questions are asked for real, paths are shown. It uses a file
+of its own, or the empty store whose URL it is given.
 
 Everything is what a user would run: the `graphmem` command as a process, GraphQL over HTTP on a free loopback port.
 """
@@ -52,39 +53,45 @@ GRAPHQL_QUESTION = "When did Ines move?"
 PATHS_SHOWN = 3
 
 
-def main() -> int:
+def main(store: str = "") -> int:
     """Runs the whole demonstration; the exit code of whatever failed, 0 when nothing did."""
+    store = store or fresh_file()
     began = time.perf_counter()
     screen = Console(highlight=False, width=None if sys.stdout.isatty() else 100)
     try:
-        put_in(screen)
-        ask(screen)
-        ask_by_graphql(screen)
+        put_in(screen, store)
+        ask(screen, store)
+        ask_by_graphql(screen, store)
     except (GraphmemError, URLError) as error:
         return fail(error)
-    tell_where_to_click(screen, time.perf_counter() - began)
+    tell_where_to_click(screen, store, time.perf_counter() - began)
     return 0
 
 
-def put_in(screen: Console) -> None:
-    heading(screen, "1. Put things in", "a conversation of three friends over six months, and six short documents")
+def fresh_file() -> str:
+    """The demonstration's own store, without what an earlier run left."""
     STORE.parent.mkdir(exist_ok=True)
     for old in STORE.parent.glob(f"{STORE.name}*"):
         old.unlink()
+    return str(STORE)
+
+
+def put_in(screen: Console, store: str) -> None:
+    heading(screen, "1. Put things in", "a conversation of three friends over six months, and six short documents")
     with as_file(files("graphmem.api") / "sample") as sample:
-        run(screen, "ingest", nearby(sample), "--into", str(STORE))
+        run(screen, "ingest", nearby(sample), "--into", store)
 
 
-def ask(screen: Console) -> None:
+def ask(screen: Console, store: str) -> None:
     heading(screen, "2. Ask from the command line", "no model, no key, no network")
     for why, arguments in QUESTIONS:
         screen.print(Text(f"\n# {why}", style="dim"))
-        run(screen, *arguments, "--store", str(STORE))
+        run(screen, *arguments, "--store", store)
 
 
-def ask_by_graphql(screen: Console) -> None:
+def ask_by_graphql(screen: Console, store: str) -> None:
     heading(screen, "3. Ask through GraphQL", "the same memory over HTTP, to this machine only")
-    with server() as url:
+    with server(store) as url:
         screen.print(Text(f"\nPOST {url}/graphql"))
         screen.print(Text(GRAPHQL, style="dim"))
         screen.print(Text(f'{{ "question": "{GRAPHQL_QUESTION}" }}\n', style="dim"))
@@ -121,13 +128,13 @@ def step_words(step: dict[str, Any], hit: dict[str, Any]) -> str:
     return f"{spoken(step['kind'])} ×{step['weight']:.3f} → {end}"
 
 
-def tell_where_to_click(screen: Console, seconds: float) -> None:
+def tell_where_to_click(screen: Console, store: str, seconds: float) -> None:
     heading(screen, "4. Your turn", f"all of the above took {seconds:.0f} s")
     graphmem = nearby(Path(sys.executable).with_name("graphmem"))
-    screen.print(Text(f"\nStart the server        {graphmem} serve --store {STORE}"))
+    screen.print(Text(f"\nStart the server        {graphmem} serve --store {store}"))
     screen.print(Text("then open               http://127.0.0.1:8787          ask, and see how it was found"))
     screen.print(Text("                        http://127.0.0.1:8787/graphql  GraphiQL with example queries"))
-    screen.print(Text(f'\nAsk the sample          {graphmem} answer "Who is Oskar?" --store {STORE}'))
+    screen.print(Text(f'\nAsk the sample          {graphmem} answer "Who is Oskar?" --store {store}'))
     screen.print(Text(f"Bring in your own       {graphmem} ingest PATH --into my.db"))
 
 
@@ -153,10 +160,10 @@ def command(*arguments: str) -> list[str]:
 
 
 @contextmanager
-def server() -> Iterator[str]:
+def server(store: str) -> Iterator[str]:
     """A server over the demonstration's store on a free port; its URL. It ends with the block."""
     process = subprocess.Popen(
-        command("serve", "--port", "0", "--store", str(STORE)), stdout=subprocess.PIPE, text=True, bufsize=1
+        command("serve", "--port", "0", "--store", store), stdout=subprocess.PIPE, text=True, bufsize=1
     )
     try:
         yield url_of(process)
@@ -189,4 +196,4 @@ def nearby(path: Path) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:2]))

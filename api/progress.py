@@ -19,8 +19,14 @@ Draw = Callable[["Progress"], None]
 @contextmanager
 def drawn(console: Console) -> Iterator[Draw]:
     """Gives what draws where a job stands: bar, inputs, rate, time left, the input it is at."""
-    from rich.progress import BarColumn, TextColumn
-    from rich.progress import Progress as Bar
+    with counted(console, "ingest") as draw:
+        yield lambda now: draw(now.bytes_done, now.bytes_total, words(now))
+
+
+@contextmanager
+def counted(console: Console, title: str) -> Iterator[Callable[[int, int, str], None]]:
+    """Gives what draws a bar: how much is done, of how much, and words beside it."""
+    from rich.progress import BarColumn, Progress, TextColumn
 
     columns = (
         TextColumn("{task.description}"),
@@ -28,11 +34,11 @@ def drawn(console: Console) -> Iterator[Draw]:
         TextColumn("{task.percentage:>3.0f} %"),
         TextColumn("{task.fields[told]}", style="dim"),
     )
-    with Bar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("ingest", total=1, told="starting")
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(title, total=1, told="starting")
 
-        def draw(now: Progress) -> None:
-            bar.update(task, total=max(1, now.bytes_total), completed=now.bytes_done, told=words(now))
+        def draw(done: int, total: int, told: str) -> None:
+            bar.update(task, total=max(1, total), completed=done, told=told)
 
         yield draw
 

@@ -33,7 +33,7 @@ from graphmem.schema import (
     instant,
 )
 from graphmem.stores import open_store
-from graphmem.stores.base import Reader, Store
+from graphmem.stores.base import Reader, ShowsGraph, Store
 
 if TYPE_CHECKING:
     from graphmem.answer import Generator as TextGenerator
@@ -187,6 +187,17 @@ class Memory:
             deadline_s=deadline_s,
             token_budget=token_budget,
         )
+
+    def keep(self, recalled: Recall) -> Id:
+        """Stores what a recall found and what led there, to be looked at in Neo4j Browser. A view, no part of the
+        memory: the newest few stay. Raises StoreError when the store has no such view."""
+        if not isinstance(self.store, ShowsGraph):
+            raise StoreError(
+                "this store shows no graph, so a recall cannot be kept in it",
+                hint="`graphmem copy` puts the memory into Neo4j",
+                source=self.store.url,
+            )
+        return self.store.keep(self.space, recalled)
 
     def stream(
         self, question: str, *, limit: int = 10, now: When = None, deadline_s: float | None = None

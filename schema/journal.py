@@ -80,6 +80,8 @@ class Batch:
     `vectors`: ids and a float16 array (n, dimension) of unit vectors, for notes and passages.
     `tokens`: passage id to sign-bit token codes, uint8 (tokens, dimension / 8).
     `retire`: passages and notes that a newer revision supersedes: kept, left out of every search.
+    `replays`: another store's commit that this batch repeats. Its commit then has that sequence number (Conflict when
+    the space is not just before it) and that time, and is written even when it changes nothing.
     """
 
     actor: str = "user"
@@ -95,4 +97,5 @@ class Batch:
     retire: tuple[Id, ...] = ()
     items: tuple[Item, ...] = ()
     refusals: tuple[Refusal, ...] = ()
+    replays: Commit | None = None
     durable: bool = True  # False: a bulk job's batch, safe against a killed process, not against power loss

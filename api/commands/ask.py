@@ -18,7 +18,7 @@ from graphmem.api.commands.options import (
     nodes_of,
     open_memory,
 )
-from graphmem.api.terminal import console, print_json, printable, say
+from graphmem.api.terminal import console, note, print_json, printable, say
 from graphmem.api.wire import answer_json, ids_of, recall_json, report_json
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def recall(
     explain: Annotated[bool, typer.Option("--explain", help="Show the paths that led to each hit.")] = False,
     deadline: Deadline = None,
     tokens: Annotated[int | None, typer.Option("--tokens", min=1, help="Tokens of text at most.")] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the paths, to look at them in Neo4j Browser.")] = False,
     now: Now = None,
     store: Store = STORE,
     space: Space = SPACE,
@@ -69,13 +70,17 @@ def recall(
     """Find what memory holds on a question. "nothing found" is a result, with exit code 0."""
     from graphmem.api.explain import show_recall
 
-    with open_memory(store, space, read_only=True) as memory:
+    with open_memory(store, space, read_only=not keep) as memory:
         found = memory.recall(from_stdin(question), limit=limit, deadline_s=deadline, token_budget=tokens, now=now)
         nodes = nodes_of(memory, ids_of(found))
+        if keep:
+            memory.keep(found)
     if output is Output.JSON:
         print_json(recall_json(found, nodes))
     else:
         show_recall(console(), found, nodes, explain=explain)
+    if keep:
+        note('kept: the saved query "Why was this found?" of `graphmem browser` shows it')
 
 
 def answer(

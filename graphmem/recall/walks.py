@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,9 @@ from graphmem.stores.base import Heads, Neighbours, Reader
 
 Numbers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+
+
+NO_SHARES = Shares(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0), np.empty(0, np.int64))
 
 
 def seed_values(score: npt.NDArray[np.floating[Any]], count: int) -> Floats:
@@ -65,7 +68,8 @@ class NextTurns:
 
 @dataclass(frozen=True, slots=True)
 class OverEntities:
-    """Hop 0 leaves passages, hop 1 entities, hop 2 sources. Passages that are reached stay where they are.
+    """Hop 0 leaves passages, hop 1 entities, hop 2 the sources that a title led to. Passages that are reached stay
+    where they are, unread: in dialogue, where no page has a title, there is no third hop to ask for.
 
     An entity passes on title/mention x rarity / fan-out, rarity = 1 / log2(1 + mentions): a name that everything
     mentions leads nowhere.
@@ -73,6 +77,7 @@ class OverEntities:
 
     reader: Reader
     plan: Plan
+    _sources: set[int] = field(default_factory=set)
 
     def __call__(self, frontier: Numbers, hop: int) -> Shares:
         limit = self.plan.edges_a_node
@@ -85,9 +90,14 @@ class OverEntities:
             title = self.plan.title * _by_degree(edges, EdgeType.TITLE)
             mention = self.plan.mention * _by_degree(edges, EdgeType.MENTIONS)
             share = rarity * np.where(edges.type == EdgeType.TITLE, title, mention)
+            self._sources.update(edges.number[edges.type == EdgeType.TITLE].tolist())
             return _shares(edges, np.where(edges.forward, 0.0, share))
-        edges = self.reader.neighbours(frontier, (EdgeType.PART,), limit=limit)
-        return _shares(edges, np.where(edges.forward, 0.0, _by_degree(edges, EdgeType.PART)))
+        at = np.flatnonzero(np.isin(frontier, list(self._sources)))
+        if not len(at):
+            return NO_SHARES
+        edges = self.reader.neighbours(frontier[at], (EdgeType.PART,), limit=limit)
+        shares = _shares(edges, np.where(edges.forward, 0.0, _by_degree(edges, EdgeType.PART)))
+        return replace(shares, row=at[shares.row])
 
 
 def _by_degree(edges: Neighbours, type: EdgeType) -> Floats:

@@ -30,5 +30,7 @@ def open_store(url: str, *, read_only: bool = False) -> Store:
     if not separator:
         return SqliteStore(url, read_only=read_only)
     if scheme in NEO4J_SCHEMES:
-        raise SettingError(f"{url!r}: Neo4j comes with a later version", hint="use a path such as notes.db")
-    raise SettingError(f"{url!r}: no store is called {scheme!r}", hint="use a path, or sqlite:///path")
+        from graphmem.stores.neo4j import Neo4jStore
+
+        return Neo4jStore(url, read_only=read_only)
+    raise SettingError(f"{url!r}: no store is called {scheme!r}", hint="use a path, or neo4j://host:7687")

@@ -13,12 +13,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from graphmem.schema import (
+    Alias,
     Batch,
     Change,
     Commit,
@@ -31,6 +32,7 @@ from graphmem.schema import (
     JobState,
     Node,
     NodeKind,
+    Recall,
     Refusal,
     Source,
     Space,
@@ -155,15 +157,17 @@ class Reader(Protocol):
     def notes_of(self, passages: Numbers) -> tuple[Numbers, Numbers]: ...  # (row into passages, note number)
     def page(self, kind: NodeKind, *, after: Id | None = None, limit: int = 100) -> list[Node]: ...  # in id order
     def edges(
-        self, ids: Sequence[Id], types: Iterable[EdgeType] | None = None, *, limit: int = 1000
-    ) -> list[Edge]: ...  # both directions, by (src, type, dst, start)
+        self, ids: Sequence[Id], types: Iterable[EdgeType] | None = None, *, out_only: bool = False, limit: int = 1000
+    ) -> list[Edge]: ...  # both directions unless `out_only`, by (src, type, dst, start)
     def aliases_of(self, entities: Sequence[Id]) -> dict[Id, tuple[str, ...]]: ...
+    def aliases(self, entities: Sequence[Id]) -> list[Alias]: ...  # with where each was seen first, by entity and name
     def counts(self) -> dict[str, int]: ...  # live nodes by kind, edges, retired, commits, vectors
 
     # -- candidates: exact within the space unless `exact` says otherwise
     def dense(self, query: Floats, k: int, kinds: Sequence[NodeKind]) -> Candidates: ...  # cosine, per kinds together
     def cosine(self, query: Floats, numbers: Numbers) -> Floats: ...  # NaN where a node has no vector
-    def vectors(self, numbers: Numbers) -> Floats: ...  # (n, dimension); zeros where there is none
+    # those that retired nodes had, too; `vectors`: (n, dimension), zeros where there is none
+    def vectors(self, numbers: Numbers) -> Floats: ...
     def tokens(
         self, numbers: Numbers
     ) -> tuple[Numbers, npt.NDArray[np.uint8]]: ...  # offsets (n + 1), codes (total, dim/8)
@@ -230,7 +234,11 @@ class Store(Protocol):
 
     url: str
 
-    def space(self, name: str, *, create: bool = True) -> Space: ...  # NotFound when absent and not create
+    def space(self, name: str, *, create: bool = True, key: bytes | None = None) -> Space:
+        """The space of that name. A new one gets a random key, or `key`: ids are the same in spaces of one key.
+        Raises NotFound when it is absent and not to be created."""
+        ...
+
     def spaces(self) -> list[Space]: ...
     def reader(self, space: Space, *, deadline_s: float | None = None) -> AbstractContextManager[Reader]: ...
 
@@ -243,6 +251,7 @@ class Store(Protocol):
     def name_embedder(self, space: Space, name: str) -> None: ...  # what its vectors are made with from now on
     def open_job(self, space: Space, spec: dict[str, Any]) -> Job: ...
     def close_job(self, space: Space, job: Id, state: JobState) -> None: ...
+    def put_jobs(self, space: Space, repeated: Sequence[Job]) -> None: ...  # as they are in another store
     def put_items(self, space: Space, items: Sequence[Item]) -> None: ...
     def undo(self, space: Space, job: Id) -> Commit | None:
         """The job's before-images, newest first, as one commit. Raises Conflict when a later change touches them."""
@@ -256,3 +265,13 @@ class Store(Protocol):
     def used(self, space: Space, ids: Sequence[Id], now_us: int) -> None: ...
     def rebuild(self, space: Space) -> None: ...  # derived rows anew from the truth
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class ShowsGraph(Protocol):
+    """A store whose graph people look at with the store's own tools."""
+
+    def keep(self, space: Space, recalled: Recall) -> Id:
+        """Puts what a recall found, and what led there, beside the memory to be looked at. A view: not journaled, in
+        no digest; the newest few stay, and whatever is forgotten takes them along."""
+        ...

@@ -2,43 +2,24 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.api.fakes import NOTE, OneNote
 from tests.api.serving import served
+from tests.chromium import browser, shot
+
+__all__ = ["browser"]
 
 pytestmark = pytest.mark.browser
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
-SHOTS = os.environ.get("GRAPHMEM_TEST_SHOTS")  # a folder to keep screenshots in, to look at
 
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     with served(OneNote()) as url:
         yield url
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if not found and os.environ.get("CI") != "true":
-        pytest.skip("no chromium on this machine (CI has one)")
-    assert found, "CI needs chromium"
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as play:
-        launched = play.chromium.launch(executable_path=found, args=FLAGS)
-        yield launched
-        launched.close()
 
 
 @pytest.fixture
@@ -56,11 +37,6 @@ def page(browser: Any, url: str) -> Iterator[Any]:
     context.close()
     assert foreign == []
     assert complaints == []
-
-
-def shot(page: Any, name: str) -> None:
-    if SHOTS:
-        page.screenshot(path=Path(SHOTS) / f"{name}.png")
 
 
 def test_graphiql_opens_with_examples_and_runs_one(page: Any, url: str) -> None:

@@ -18,7 +18,8 @@ import numpy.typing as npt
 
 from graphmem.errors import StoreCorrupt
 from graphmem.stores.base import Neighbours, Numbers
-from graphmem.stores.sqlite.keys import NUMBER_MASK, checked, listed, node_keys, node_range
+from graphmem.stores.keys import NUMBER_MASK, checked, node_keys, node_range
+from graphmem.stores.sqlite.keys import listed
 
 FORMAT = 1
 OPEN_LIMIT = 512  # entries: 4 kB, about half a page

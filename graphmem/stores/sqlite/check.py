@@ -9,10 +9,11 @@ import numpy as np
 
 from graphmem.analysis import indexed_text, terms
 from graphmem.schema import ONE_Q8, EdgeType, NodeKind, Passage
-from graphmem.stores.sqlite import edges, heads, journal
+from graphmem.stores.edgekeys import NO_START, Key
+from graphmem.stores.keys import NUMBER_MASK, SPACE_BITS, node_range
+from graphmem.stores.sqlite import heads, journal
 from graphmem.stores.sqlite.derived import Derived
-from graphmem.stores.sqlite.edges import Arrays, Key
-from graphmem.stores.sqlite.keys import NUMBER_MASK, SPACE_BITS, node_range
+from graphmem.stores.sqlite.edges import Arrays
 from graphmem.stores.sqlite.rows import load, numbers_in
 
 CHUNK = 2_000
@@ -114,8 +115,8 @@ def _unlinked(db: sqlite3.Connection, space: int, stored: set[Key]) -> int:
     base, missing = space << SPACE_BITS, 0
     for n, spans, parents in db.execute(NOTES, node_range(space)):
         missing += sum((n, EdgeType.FROM, base | p, start) not in stored for p, start, _ in numbers_in(spans, 3))
-        missing += sum((n, EdgeType.DERIVED, base | p, edges.NO_START) not in stored for (p,) in numbers_in(parents, 1))
+        missing += sum((n, EdgeType.DERIVED, base | p, NO_START) not in stored for (p,) in numbers_in(parents, 1))
     for n, spans, members in db.execute(HYPEREDGES, node_range(space)):
         missing += sum((n, EdgeType.FROM, base | p, start) not in stored for p, start, _ in numbers_in(spans, 3))
-        missing += sum((n, role, base | m, edges.NO_START) not in stored for role, m in numbers_in(members, 2))
+        missing += sum((n, role, base | m, NO_START) not in stored for role, m in numbers_in(members, 2))
     return missing

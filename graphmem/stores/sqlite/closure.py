@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from graphmem.schema import ROLES, EdgeType, Id, NodeKind
-from graphmem.stores.sqlite.images import Image, unpack
+from graphmem.stores.images import named_in, unpack
 from graphmem.stores.sqlite.keys import listed
 from graphmem.stores.sqlite.rows import TEXTS
 
@@ -84,15 +84,8 @@ def past_deletes(db: sqlite3.Connection, space: int, ids: set[Id], gone: set[int
         growing = False
         for n, id, fields in images:
             by = named_by.get(n, set()) if "type" in fields else set()  # an entity
-            if n not in found and ((_names(fields) | {id}) & known or (by and by <= found | gone)):
+            if n not in found and ((named_in(fields) | {id}) & known or (by and by <= found | gone)):
                 found.add(n)
                 known.add(id)
                 growing = True
     return found
-
-
-def _names(fields: Image) -> set[Id]:
-    """The ids that an image names."""
-    named = {span[0] for span in fields.get("spans", ())} | set(fields.get("parents", ()))
-    named |= {member[1] for member in fields.get("members", ())}
-    return named | {fields[name] for name in ("source", "section", "subject") if fields.get(name)}

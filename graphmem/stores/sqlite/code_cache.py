@@ -15,7 +15,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from graphmem.stores.sqlite.scan import Floats, Numbers, Words
+from graphmem.stores.scan import Floats, Numbers, Words
 
 
 @dataclass(slots=True)

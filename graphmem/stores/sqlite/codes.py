@@ -17,12 +17,11 @@ import numpy as np
 import numpy.typing as npt
 
 from graphmem.errors import InputError
-from graphmem.stores.sqlite.code_cache import CodeCache, Segment, View
-from graphmem.stores.sqlite.keys import NUMBER_MASK, SPACE_BITS, checked, listed, node_keys, node_range
-from graphmem.stores.sqlite.scan import (
+from graphmem.stores.keys import NUMBER_MASK, SPACE_BITS, checked, node_keys, node_range
+from graphmem.stores.scan import (
     Codes as CodeRows,
 )
-from graphmem.stores.sqlite.scan import (
+from graphmem.stores.scan import (
     Floats,
     Numbers,
     at_unit_length,
@@ -37,6 +36,8 @@ from graphmem.stores.sqlite.scan import (
     rounded,
     widened,
 )
+from graphmem.stores.sqlite.code_cache import CodeCache, Segment, View
+from graphmem.stores.sqlite.keys import listed
 
 __all__ = ["FORMAT", "CodeCache", "Codes", "TokenCodes"]
 

@@ -12,11 +12,13 @@ import numpy.typing as npt
 
 from graphmem.analysis import indexed_text, terms
 from graphmem.schema import NodeKind, Passage
-from graphmem.stores.base import Numbers
+from graphmem.stores.base import Floats, Numbers
+from graphmem.stores.keys import NUMBER_MASK, local, node_keys
+from graphmem.stores.scan import Codes as CodeRows
 from graphmem.stores.sqlite import heads, rows
 from graphmem.stores.sqlite.adjacency import Adjacency
 from graphmem.stores.sqlite.codes import CodeCache, Codes, TokenCodes
-from graphmem.stores.sqlite.keys import NUMBER_MASK, listed
+from graphmem.stores.sqlite.keys import listed
 from graphmem.stores.sqlite.postings import Postings
 
 VECTORS = "SELECT node, kind, body FROM vector WHERE node IN (SELECT value FROM json_each(?))"
@@ -24,10 +26,6 @@ TOKENS = "SELECT node, body FROM token_code WHERE node IN (SELECT value FROM jso
 SHELVE = "INSERT OR REPLACE INTO shelf VALUES(?, ?, ?, ?)"
 SHELVED = "SELECT n, kind, vector, tokens FROM shelf WHERE n IN (SELECT value FROM json_each(?))"
 UNSHELVE = "DELETE FROM shelf WHERE n IN (SELECT value FROM json_each(?))"
-
-
-def local(keys: Sequence[int]) -> Numbers:
-    return np.array(keys, np.int64) & NUMBER_MASK
 
 
 @dataclass(slots=True)
@@ -47,6 +45,36 @@ class Derived:
     def settle(self, dimension: int) -> None:
         self.codes.dimension = dimension
         self.tokens.bytes = (dimension + 7) // 8
+
+    def vectors(self, space: int, numbers: Numbers) -> Floats:
+        """(n, dimension), zeros where there is none; those of retired nodes come from the shelf."""
+        found = self.codes.vectors(space, numbers)
+        blank = np.flatnonzero(~found.any(axis=1)).tolist()
+        if blank:
+            held = self._on_shelf(space, numbers[blank])
+            for i in blank:
+                body = held.get(int(numbers[i]), (None, None))[0]
+                if body is not None:
+                    found[i] = np.frombuffer(body, "<f2")
+        return found
+
+    def token_codes(self, space: int, numbers: Numbers) -> tuple[Numbers, CodeRows]:
+        """As `TokenCodes.get`, those of retired passages from the shelf."""
+        offsets, codes = self.tokens.get(space, numbers)
+        blank = np.flatnonzero(np.diff(offsets) == 0).tolist()
+        held = self._on_shelf(space, numbers[blank]) if blank else {}
+        if not held:
+            return offsets, codes
+        parts = [codes[offsets[i] : offsets[i + 1]].tobytes() for i in range(len(numbers))]
+        for i in blank:
+            parts[i] = held.get(int(numbers[i]), (None, None))[1] or b""
+        sizes = [len(part) // self.tokens.bytes for part in parts]
+        joined = np.frombuffer(b"".join(parts), np.uint8).reshape(-1, self.tokens.bytes)
+        return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64), joined
+
+    def _on_shelf(self, space: int, numbers: Numbers) -> dict[int, tuple[bytes | None, bytes | None]]:
+        rows = self.db.execute(SHELVED, (listed(node_keys(space, numbers)),))
+        return {n & NUMBER_MASK: (vector, tokens) for n, _, vector, tokens in rows}
 
     def take_out(self, space: int, keys: Sequence[int], *, shelve: bool) -> None:
         """These live nodes leave text, vectors, tokens and heads; `shelve` keeps vectors for their return."""

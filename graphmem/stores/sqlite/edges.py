@@ -12,17 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from graphmem.schema import ONE_Q8, Edge, EdgeType, Hyperedge, Id, Node, Note, Op
+from graphmem.schema import ONE_Q8, Op
+from graphmem.stores.edgekeys import NO_START, Full, Key, Value
+from graphmem.stores.keys import NUMBER_MASK
 from graphmem.stores.sqlite.adjacency import Adjacency
-from graphmem.stores.sqlite.ids import Keys
-from graphmem.stores.sqlite.keys import NUMBER_MASK, listed
-
-NO_START = -1
-FROM, DERIVED = int(EdgeType.FROM), int(EdgeType.DERIVED)  # plain ints: an enum's hash is a call
-
-Key = tuple[int, int, int, int]  # src, type, dst, start
-Value = tuple[int, int, str]  # stop, weight_q8, reason
-PLAIN: Value = (NO_START, ONE_Q8, "")
+from graphmem.stores.sqlite.keys import listed
 
 INSERT = "INSERT INTO edge VALUES(?, ?, ?, ?, ?, ?, ?)"
 UPDATE = """UPDATE edge SET stop = ?, weight_q8 = ?, reason = ? WHERE src = ? AND type = ? AND dst = ?
@@ -36,36 +30,7 @@ INCIDENT = """SELECT src, type, dst, start, stop, weight_q8, reason FROM edge
     WHERE dst IN (SELECT value FROM json_each(?1)) ORDER BY 1, 2, 3, 4"""
 LOG = "INSERT OR IGNORE INTO edge_change VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
-Full = tuple[int, int, int, int, int, int, str]
 Arrays = tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]  # src, dst, type, weight
-
-
-def implied(node: Node, n: int, keys: Keys) -> list[tuple[Key, Value]]:
-    """The edges that a node's own fields stand for."""
-    kind = type(node)
-    if kind is not Note and kind is not Hyperedge:
-        return []
-    made: list[tuple[Key, Value]] = [((n, FROM, keys[s.passage], s.start), (s.end, ONE_Q8, "")) for s in node.spans]  # type: ignore[union-attr]
-    if isinstance(node, Note):
-        made += [((n, DERIVED, keys[id], NO_START), PLAIN) for id in node.parents]
-    elif isinstance(node, Hyperedge):
-        made += [((n, int(member.role), keys[member.node], NO_START), PLAIN) for member in node.members]
-    return made
-
-
-def collect(edges: Sequence[Edge], nodes: Iterable[tuple[Node, int]], keys: Keys) -> dict[Key, Value]:
-    """Each edge once, with its highest weight, in order of arrival."""
-    found: dict[Key, Value] = {}
-    for edge in edges:
-        start, stop, weight = edge.start, edge.end, edge.weight_q8
-        at = (keys[edge.src], int(edge.type), keys[edge.dst], NO_START if start is None else start)
-        value = (NO_START if stop is None else stop, weight, edge.reason)
-        if found.setdefault(at, value)[1] < weight:
-            found[at] = value
-    for node, n in nodes:
-        for at, value in implied(node, n, keys):
-            found.setdefault(at, value)
-    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,16 +124,3 @@ def log(db: sqlite3.Connection, space: int, seq: int, op: Op, rows: Iterable[Ful
     logged = [(space, seq, *row[:4], op.value, *row[4:]) for row in rows]
     db.executemany(LOG, logged)
     return len(logged)
-
-
-def edge(row: Full, ids: dict[int, Id]) -> Edge:
-    src, type, dst, start, stop, weight, reason = row
-    return Edge(
-        ids[src],
-        EdgeType(type),
-        ids[dst],
-        weight,
-        reason,
-        None if start == NO_START else start,
-        None if stop == NO_START else stop,
-    )

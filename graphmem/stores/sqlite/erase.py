@@ -15,14 +15,16 @@ from collections.abc import Sequence
 
 from graphmem.errors import NotFound
 from graphmem.schema import ForgetReport, Id, NodeKind, Space
+from graphmem.stores.canonical import as_json
+from graphmem.stores.chain import Entry
+from graphmem.stores.keys import SPACE_BITS, node_range
 from graphmem.stores.sqlite import journal, scrub
 from graphmem.stores.sqlite.closure import past_deletes, reached
 from graphmem.stores.sqlite.derived import Derived
 from graphmem.stores.sqlite.ids import ids_of, look_up, packed
-from graphmem.stores.sqlite.journal import Counters, Entry
-from graphmem.stores.sqlite.keys import SPACE_BITS, listed, node_range
+from graphmem.stores.sqlite.journal import Counters
+from graphmem.stores.sqlite.keys import listed
 from graphmem.stores.sqlite.removal import remove
-from graphmem.stores.sqlite.rows import as_json
 
 KINDS = "SELECT kind, count(*) FROM node WHERE n IN (SELECT value FROM json_each(?)) GROUP BY kind"
 DELETED = "SELECT n FROM change WHERE space = ? AND id = ?"

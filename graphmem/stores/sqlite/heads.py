@@ -8,28 +8,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from graphmem.schema import EdgeType, NodeKind
 from graphmem.stores.base import NO_TIME, Heads, Numbers
-from graphmem.stores.sqlite.keys import NUMBER_MASK, listed, node_keys, node_range
-
-HEAD = np.dtype(
-    [
-        ("kind", "u1"),
-        ("form", "u1"),
-        ("owner", "<u4"),
-        ("source", "<u4"),
-        ("section", "<u4"),
-        ("speaker", "<u4"),
-        ("ordinal", "<i4"),
-        ("at_us", "<i8"),
-    ]
-)
-HeadRows = npt.NDArray[Any]
+from graphmem.stores.headrows import HEAD, HeadRows, blank, columns
+from graphmem.stores.keys import NUMBER_MASK, node_keys, node_range
+from graphmem.stores.sqlite.keys import listed
 
 FORMAT = 1
 
@@ -46,12 +32,6 @@ PASSAGES = f"""SELECT p.n, p.source, coalesce(p.section, 0), p.ordinal, coalesce
 QUOTING = f"SELECT src FROM edge WHERE dst IN (SELECT value FROM json_each(?)) AND type = {int(EdgeType.FROM)}"
 FIRST_SPANS = """SELECT n, substr(spans, 1, 4) FROM note WHERE n IN (SELECT value FROM json_each(?1))
   UNION ALL SELECT n, substr(spans, 1, 4) FROM hyperedge WHERE n IN (SELECT value FROM json_each(?1))"""
-
-
-def blank(count: int) -> HeadRows:
-    rows = np.zeros(count, HEAD)
-    rows["at_us"] = NO_TIME
-    return rows
 
 
 def put(db: sqlite3.Connection, keys: Sequence[int], rows: HeadRows) -> None:
@@ -75,17 +55,7 @@ def read(db: sqlite3.Connection, space: int, numbers: Numbers) -> Heads:
         at = order[np.minimum(np.searchsorted(keys, numbers, sorter=order), len(keys) - 1)]
         there = keys[at] == numbers
         rows[there] = bodies[at[there]]
-    return Heads(
-        numbers=numbers,
-        kind=rows["kind"].copy(),
-        owner=rows["owner"].astype(np.int64),
-        source=rows["source"].astype(np.int64),
-        section=rows["section"].astype(np.int64),
-        speaker=rows["speaker"].astype(np.int64),
-        ordinal=rows["ordinal"].astype(np.int64),
-        at_us=rows["at_us"].astype(np.int64),
-        form=rows["form"].copy(),
-    )
+    return columns(numbers, rows)
 
 
 def of_truth(db: sqlite3.Connection, keys: Sequence[int]) -> tuple[list[int], HeadRows]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from graphmem.errors import InputError
 from graphmem.schema import Id
 from graphmem.schema.ids import ID_BYTES
+from graphmem.stores.batchwrite import Stored
 from graphmem.stores.sqlite.keys import listed
 
 LOOK_UP = """WITH RECURSIVE wanted(k) AS (SELECT 0 WHERE ?2 > 0 UNION ALL SELECT k + 1 FROM wanted WHERE k + 1 < ?2)
@@ -18,23 +17,6 @@ LOOK_UP = """WITH RECURSIVE wanted(k) AS (SELECT 0 WHERE ?2 > 0 UNION ALL SELECT
 IDS = "SELECT n, id FROM node WHERE n IN (SELECT value FROM json_each(?))"
 
 NO_ID = bytes(ID_BYTES)
-
-
-class Keys(dict[Id, int]):
-    """Id to key, of all that a batch names. What is missing is an InputError, at no cost to what is there."""
-
-    def __missing__(self, id: Id) -> int:
-        raise InputError(f"the batch names {id}, which is neither in it nor in the store", hint="write the node first")
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """What the node table knows of a node. `n` is its key, space and number."""
-
-    n: int
-    kind: int
-    version: int
-    retired: bool
 
 
 def packed(ids: Sequence[Id]) -> bytes:

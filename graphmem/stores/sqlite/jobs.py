@@ -10,12 +10,14 @@ from collections.abc import Mapping, Sequence
 
 from graphmem.errors import NotFound
 from graphmem.schema import Id, Item, ItemState, Job, JobState, Refusal
+from graphmem.stores.canonical import as_json
 from graphmem.stores.sqlite.keys import listed
-from graphmem.stores.sqlite.rows import as_json
 
 MAX_PROPOSAL_CHARS = 2_000
 
 PUT_JOB = "INSERT INTO job VALUES(?, ?, ?, ?, ?, NULL)"
+REPEAT_JOB = """INSERT INTO job VALUES(?, ?, ?, ?, ?, ?) ON CONFLICT(space, id) DO UPDATE SET
+  state = excluded.state, closed_us = excluded.closed_us"""
 CLOSE_JOB = "UPDATE job SET state = ?, closed_us = ? WHERE space = ? AND id = ?"
 JOBS = "SELECT id, state, spec, opened_us, closed_us FROM job WHERE space = ? ORDER BY opened_us, id"
 PUT_ITEM = """INSERT INTO item VALUES(?, ?, ?, ?, ?, ?, ?) ON CONFLICT(space, job, key) DO UPDATE SET
@@ -32,6 +34,11 @@ def open_job(db: sqlite3.Connection, space: int, spec: Mapping[str, object]) -> 
     job = Job(secrets.token_hex(16), JobState.OPEN, dict(spec), time.time_ns() // 1000)
     db.execute(PUT_JOB, (space, job.id, job.state.value, as_json(job.spec), job.opened_us))
     return job
+
+
+def put_jobs(db: sqlite3.Connection, space: int, jobs: Sequence[Job]) -> None:
+    rows = [(space, job.id, job.state.value, as_json(job.spec), job.opened_us, job.closed_us) for job in jobs]
+    db.executemany(REPEAT_JOB, rows)
 
 
 def close_job(db: sqlite3.Connection, space: int, job: Id, state: JobState) -> None:

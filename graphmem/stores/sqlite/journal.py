@@ -7,24 +7,21 @@ fields that changed; a full before-image is put together from them and the row, 
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 import sqlite3
 import time
-import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from graphmem.errors import NotFound
-from graphmem.schema import Change, Commit, EdgeType, Id, Op
-from graphmem.stores.sqlite.edges import NO_START, Key
+from graphmem.schema import Change, Commit, Id, Op
+from graphmem.stores.chain import Entry, commitment, link, pack_edges, unpack_edges
+from graphmem.stores.edgekeys import NO_START, Key, edge_id
+from graphmem.stores.images import Image, image, unpack
+from graphmem.stores.keys import NUMBER_MASK, SPACE_BITS
 from graphmem.stores.sqlite.ids import ids_of, look_up, packed
-from graphmem.stores.sqlite.images import Image, image, unpack
-from graphmem.stores.sqlite.keys import NUMBER_MASK, SPACE_BITS
-from graphmem.stores.sqlite.rows import as_json, load
+from graphmem.stores.sqlite.rows import load
 
 SPACE = "SELECT seq, next, chain FROM space WHERE number = ?"
 ADVANCE = "UPDATE space SET seq = ?, next = ?, chain = ? WHERE number = ?"
@@ -45,8 +42,6 @@ CHAIN = """SELECT seq, job, actor, cause, at_us, changes, first, nodes, body, sa
   WHERE space = ? ORDER BY seq"""
 MADE_IDS = "SELECT id FROM node WHERE n >= ? AND n < ? ORDER BY n"
 
-Logged = tuple[int, bytes, Op, bytes | None]  # n, id, op, packed before
-
 
 @dataclass(slots=True)
 class Counters:
@@ -64,23 +59,10 @@ class Counters:
         return cls(*row)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What a commit is made of. `made`: the ids of its new nodes, 16 bytes each, in the order of their numbers."""
-
-    job: Id | None
-    actor: str
-    cause: str
-    first: int
-    made: bytes
-    edges: Sequence[Key]
-    logged: Sequence[Logged]
-    changes: int
-
-
 def put(db: sqlite3.Connection, space: int, name: str, counters: Counters, entry: Entry) -> Commit:
     """Writes the commit, its changes and the space's counters."""
-    seq, at_us, nodes = counters.seq + 1, time.time_ns() // 1000, len(entry.made) // 16
+    seq, nodes = counters.seq + 1, len(entry.made) // 16
+    at_us = time.time_ns() // 1000 if entry.at_us is None else entry.at_us
     body, salt = pack_edges(entry.edges), secrets.token_bytes(16)
     sealed = commitment(salt, entry.made, body, [(id, op.value, before) for _, id, op, before in entry.logged])
     fields = (seq, entry.job, entry.actor, entry.cause, at_us, entry.changes, entry.first, nodes)
@@ -92,19 +74,6 @@ def put(db: sqlite3.Connection, space: int, name: str, counters: Counters, entry
     db.executemany(PUT_CHANGE, [(space, seq, n, id, op.value, before) for n, id, op, before in entry.logged])
     db.execute(ADVANCE, (seq, entry.first + nodes, chain, space))
     return Commit(name, seq, entry.job, entry.actor, at_us, entry.cause, entry.changes, chain.hex())
-
-
-def commitment(salt: bytes, made: bytes, body: bytes, logged: Iterable[tuple[bytes, str, bytes | None]]) -> bytes:
-    """What the chain covers of the changes. Salted: once the salt is dropped, nobody can confirm a guess."""
-    digest = hashlib.blake2b(salt, digest_size=32)
-    for part in (made, body, *(x for id, op, before in logged for x in (id, op.encode(), before or b""))):
-        digest.update(len(part).to_bytes(8, "little"))
-        digest.update(part)
-    return digest.digest()
-
-
-def link(before: bytes, fields: Sequence[object], sealed: bytes) -> bytes:
-    return hashlib.blake2b(before + as_json(list(fields)).encode() + sealed, digest_size=32).digest()
 
 
 def check(db: sqlite3.Connection, space: int) -> list[str]:
@@ -137,35 +106,6 @@ def _opens(
         return True  # some were deleted since: their ids are with their deletion, the chain still holds
     logged = [(id, op, before) for _, id, op, before in db.execute(CHANGES, (space, seq))]
     return commitment(salt, made, body, logged) == sealed
-
-
-# -- packed edges
-
-
-def pack_edges(edges: Sequence[Key]) -> bytes:
-    """Local numbers in columns, sources as differences: about 5 bytes an edge once deflated."""
-    if not edges:
-        return b""
-    src, type, dst, start = np.array(edges, np.int64).T
-    columns = (
-        np.diff(src & NUMBER_MASK, prepend=0).astype("<i4"),
-        (dst & NUMBER_MASK).astype("<u4"),
-        start.astype("<i4"),
-        type.astype("u1"),
-    )
-    return zlib.compress(b"".join(column.tobytes() for column in columns), 1)
-
-
-def unpack_edges(space: int, body: bytes) -> list[Key]:
-    if not body:
-        return []
-    raw = zlib.decompress(body)
-    count, base = len(raw) // 13, space << SPACE_BITS
-    src = np.cumsum(np.frombuffer(raw, "<i4", count).astype(np.int64)) + base
-    dst = np.frombuffer(raw, "<u4", count, 4 * count).astype(np.int64) + base
-    start = np.frombuffer(raw, "<i4", count, 8 * count)
-    type = np.frombuffer(raw, "u1", count, 12 * count)
-    return list(zip(src.tolist(), type.tolist(), dst.tolist(), start.tolist(), strict=True))
 
 
 # -- reading
@@ -212,12 +152,6 @@ def _edge_changes(db: sqlite3.Connection, space: int, seq: int, new: list[Key]) 
             before = {"weight_q8": weight, "reason": reason, "end": None if stop == NO_START else stop}
             told.append(Change(seq, edge_id(ids, (src, type, dst, start)), Op(op), before))
     return told
-
-
-def edge_id(ids: dict[int, Id], at: Key) -> Id:
-    """An edge's id spells what identifies it: its ends, type and start."""
-    src, type, dst, start = at
-    return f"{ids[src]}:{EdgeType(type).name}:{ids[dst]}" + ("" if start == NO_START else f":{start}")
 
 
 def history(db: sqlite3.Connection, space: int, name: str, id: Id) -> list[tuple[Commit, Change]]:

@@ -12,17 +12,16 @@ that SQLite's order of blobs is the order of postings.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-POSTING = np.dtype([("number", "<u4"), ("tf", "<u2"), ("length", "<u2")])
-CLIP = 65_535
+from graphmem.stores.bm25 import CLIP, POSTING, term_of
+
 ROW_BYTES = 12_000
 TERM_BYTES = 12
 KEY = struct.Struct(">QI")
@@ -31,10 +30,6 @@ Terms = npt.NDArray[np.uint64]
 Words = npt.NDArray[np.uint64]
 Entries = npt.NDArray[Any]  # of POSTING
 Numbers = npt.NDArray[np.int64]
-
-
-def term_of(word: str) -> int:
-    return int.from_bytes(blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
 
 
 class TermMemory(dict[str, int]):
@@ -177,8 +172,3 @@ def of_term(body: bytes, term: np.uint64) -> Words:
 def span(term: int) -> tuple[bytes, bytes]:
     """The keys between which a term's postings stand."""
     return KEY.pack(term, 0), KEY.pack(term, 0xFFFFFFFF)
-
-
-def length_of(words: Iterable[Sequence[str]]) -> int:
-    """Terms in all documents together, each document's clipped as its postings have it."""
-    return sum(min(len(listed), CLIP) for listed in words)

@@ -11,7 +11,6 @@ Every method works inside the caller's transaction.
 from __future__ import annotations
 
 import json
-import math
 import sqlite3
 from collections.abc import Iterable, Sequence
 
@@ -19,20 +18,16 @@ import numpy as np
 import numpy.typing as npt
 
 from graphmem.errors import StoreCorrupt
-from graphmem.stores.sqlite.keys import checked
+from graphmem.stores.bm25 import best, length_of, scores, term_of
+from graphmem.stores.keys import checked
+from graphmem.stores.sqlite.packing import Postings as Packed
 from graphmem.stores.sqlite.packing import (
-    POSTING,
-    Entries,
     TermMemory,
-    length_of,
     of_term,
     span,
-    term_of,
 )
-from graphmem.stores.sqlite.packing import Postings as Packed
 
 FORMAT = 1
-K1, B = 1.2, 0.75
 OPEN_LIMIT = 1500  # postings beside the statistics: about 100 passages, 30 kB at most, read by every search
 FAN = 4  # runs of a level that become one of the next
 PACE = 4  # postings a merge moves for each that comes in: it ends long before the next is due
@@ -226,7 +221,7 @@ class Postings:
         places = json.dumps(list(range(len(wanted))))
         for at, packed in self.db.execute(OF_TERMS, (space, places, first, last)):
             parts[at].append(of_term(packed, np.uint64(wanted[at])))
-        return _best(*_scores(parts, docs, length), k)
+        return best(*scores(parts, docs, length), k)
 
     # -- checking
     def check(self, space: int, truth: Iterable[tuple[int, Sequence[str]]]) -> list[str]:
@@ -258,42 +253,3 @@ def _without(postings: Packed, numbers: Numbers) -> tuple[Packed, int]:
     kept = ~np.isin(postings.entries["number"], numbers)
     rest = postings[kept]
     return rest, len(postings) - len(rest)
-
-
-def _scores(parts: list[list[npt.NDArray[np.uint64]]], docs: int, length: int) -> tuple[Numbers, Floats]:
-    """BM25 of each passage that has one of the terms, given the postings of each term. Sums in an array over all
-    numbers, of which only the touched pages are ever made: no sort, and terms add up in one order however rows lie."""
-    matches = [sum(map(len, of_one)) for of_one in parts]
-    entries = np.concatenate([part for of_one in parts for part in of_one]).view(POSTING)
-    if not len(entries):
-        return np.zeros(0, np.int64), np.zeros(0, np.float32)
-    weights = _weights(entries, docs, length)
-    numbers = entries["number"].astype(np.int64)
-    sums = np.zeros(1 + int(numbers.max()), np.float32)
-    found, start = [], 0
-    for n in matches:
-        mine, stop = numbers[start : start + n], start + n
-        idf = np.float32((K1 + 1) * math.log1p((docs - n + 0.5) / (n + 0.5)))
-        held = sums[mine]
-        found.append(mine[held == 0])
-        sums[mine] = held + idf * weights[start:stop]
-        start = stop
-    every = np.concatenate(found)
-    return every, sums[every]
-
-
-def _weights(entries: Entries, docs: int, length: int) -> Floats:
-    """tf / (tf + k1 (1 - b + b length / average)) of each posting."""
-    tf = entries["tf"].astype(np.float32)
-    norm = entries["length"].astype(np.float32) * np.float32(K1 * B * docs / length) + np.float32(K1 * (1 - B))
-    return (tf / (tf + norm)).astype(np.float32, copy=False)
-
-
-def _best(numbers: Numbers, scores: Floats, k: int | None) -> tuple[Numbers, Floats]:
-    """By one sort of 64 bits: a positive float's bits order as it does, and the number breaks ties."""
-    keys = (np.uint64(0xFFFFFFFF) - scores.view(np.uint32)) << np.uint64(32) | numbers.astype(np.uint64)
-    if k is not None and k < len(keys):
-        keys = np.partition(keys, k)[: max(k, 0)] if k > 0 else keys[:0]
-    keys = np.sort(keys)
-    bits = (np.uint64(0xFFFFFFFF) - (keys >> np.uint64(32))).astype(np.uint32)
-    return (keys & np.uint64(0xFFFFFFFF)).astype(np.int64), bits.view(np.float32)

@@ -12,13 +12,15 @@ import numpy as np
 import numpy.typing as npt
 
 from graphmem.errors import DeadlineExceeded, NotFound
-from graphmem.schema import Change, Commit, Edge, EdgeType, Id, Item, Job, Node, NodeKind, Refusal, Source, Space
+from graphmem.schema import Alias, Change, Commit, Edge, EdgeType, Id, Item, Job, Node, NodeKind, Refusal, Source, Space
 from graphmem.stores.base import Candidates, ComposedReads, Floats, Found, Heads, Neighbours, Numbers, Tail
-from graphmem.stores.sqlite import check, digest, edges, heads, jobs, journal, times
+from graphmem.stores.edgekeys import edge
+from graphmem.stores.keys import NUMBER_MASK, SPACE_BITS, node_keys, node_range
+from graphmem.stores.sqlite import check, digest, heads, jobs, journal, times
 from graphmem.stores.sqlite.connect import bounded
 from graphmem.stores.sqlite.derived import Derived
 from graphmem.stores.sqlite.ids import ids_of, look_up, packed
-from graphmem.stores.sqlite.keys import NUMBER_MASK, SPACE_BITS, listed, node_keys, node_range
+from graphmem.stores.sqlite.keys import listed
 from graphmem.stores.sqlite.rows import load
 
 #: SQLite's virtual machine instructions between two looks at the clock: about 0.2 ms.
@@ -28,11 +30,14 @@ NOTES_OF = f"""SELECT e.dst, e.src FROM edge e JOIN node ON node.n = e.src
   WHERE e.dst IN (SELECT value FROM json_each(?)) AND e.type = {int(EdgeType.FROM)} AND node.kind = {int(NodeKind.NOTE)}
   AND NOT node.retired ORDER BY e.dst, e.src"""
 PAGE = "SELECT n FROM node WHERE space = ? AND id > ? AND kind = ? AND NOT retired ORDER BY id LIMIT ?"
-EDGES = """SELECT src, type, dst, start, stop, weight_q8, reason FROM edge
-    WHERE src IN (SELECT value FROM json_each(?1)) AND type IN (SELECT value FROM json_each(?2))
+EDGES_OUT = """SELECT src, type, dst, start, stop, weight_q8, reason FROM edge
+    WHERE src IN (SELECT value FROM json_each(?1)) AND type IN (SELECT value FROM json_each(?2))"""
+EDGES = f"""{EDGES_OUT}
   UNION SELECT src, type, dst, start, stop, weight_q8, reason FROM edge
     WHERE dst IN (SELECT value FROM json_each(?1)) AND type IN (SELECT value FROM json_each(?2))"""
 ALIASES_OF = "SELECT entity, folded FROM alias WHERE entity IN (SELECT value FROM json_each(?)) ORDER BY entity, folded"
+ALIASES = """SELECT entity, folded, passage FROM alias WHERE entity IN (SELECT value FROM json_each(?))
+  ORDER BY entity, folded"""
 ENTITIES = """SELECT names.key, alias.entity FROM json_each(?) AS names
   CROSS JOIN alias ON alias.space = ? AND alias.folded = names.value
   CROSS JOIN node ON node.n = alias.entity AND NOT node.retired ORDER BY 1, 2"""
@@ -115,12 +120,14 @@ class SqliteReader(ComposedReads):
         return [nodes[n] for n in keys]
 
     @bounded
-    def edges(self, ids: Sequence[Id], types: Iterable[EdgeType] | None = None, *, limit: int = 1000) -> list[Edge]:
+    def edges(
+        self, ids: Sequence[Id], types: Iterable[EdgeType] | None = None, *, out_only: bool = False, limit: int = 1000
+    ) -> list[Edge]:
         keys = listed(list(self._keys(ids).values()))
         wanted = listed([int(type) for type in (EdgeType if types is None else types)])
-        rows = self._db.execute(EDGES, (keys, wanted)).fetchall()
+        rows = self._db.execute(EDGES_OUT if out_only else EDGES, (keys, wanted)).fetchall()
         names = ids_of(self._db, sorted({n for row in rows for n in (row[0], row[2])}))
-        told = [edges.edge(row, names) for row in rows]
+        told = [edge(row, names) for row in rows]
         return sorted(told, key=lambda e: (e.src, e.type, e.dst, -1 if e.start is None else e.start))[:limit]
 
     @bounded
@@ -130,6 +137,13 @@ class SqliteReader(ComposedReads):
         for entity, folded in self._db.execute(ALIASES_OF, (listed(list(keys.values())),)):
             found.setdefault(entity, []).append(folded)
         return {id: tuple(found.get(n, ())) for id, n in keys.items()}
+
+    @bounded
+    def aliases(self, entities: Sequence[Id]) -> list[Alias]:
+        keys = self._keys(entities)
+        rows = self._db.execute(ALIASES, (listed(list(keys.values())),)).fetchall()
+        ids = ids_of(self._db, sorted({n for row in rows for n in (row[0], row[2]) if n is not None}))
+        return [Alias(folded, ids[entity], ids.get(passage)) for entity, folded, passage in rows]
 
     @bounded
     def counts(self) -> dict[str, int]:
@@ -152,11 +166,11 @@ class SqliteReader(ComposedReads):
 
     @bounded
     def vectors(self, numbers: Numbers) -> Floats:
-        return self._derived.codes.vectors(self._number, np.asarray(numbers, np.int64))
+        return self._derived.vectors(self._number, np.asarray(numbers, np.int64))
 
     @bounded
     def tokens(self, numbers: Numbers) -> tuple[Numbers, npt.NDArray[np.uint8]]:
-        return self._derived.tokens.get(self._number, np.asarray(numbers, np.int64))
+        return self._derived.token_codes(self._number, np.asarray(numbers, np.int64))
 
     @bounded
     def text(self, terms: Sequence[str], k: int | None) -> Candidates:

@@ -7,11 +7,11 @@ import sqlite3
 from collections.abc import Sequence
 
 from graphmem.schema import EdgeType, NodeKind, Op
+from graphmem.stores.chain import Logged
+from graphmem.stores.edgekeys import Full
+from graphmem.stores.images import image, pack
 from graphmem.stores.sqlite import edges, heads
 from graphmem.stores.sqlite.derived import UNSHELVE, Derived
-from graphmem.stores.sqlite.edges import Full
-from graphmem.stores.sqlite.images import image, pack
-from graphmem.stores.sqlite.journal import Logged
 from graphmem.stores.sqlite.keys import listed
 from graphmem.stores.sqlite.rows import DELETE, load
 

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from graphmem.errors import InputError, StoreCorrupt
+from graphmem.errors import StoreCorrupt
 from graphmem.schema import (
     EdgeType,
     Entity,
@@ -31,8 +31,10 @@ from graphmem.schema import (
     Source,
     Span,
 )
+from graphmem.stores.canonical import as_json
+from graphmem.stores.keys import NUMBER_MASK, SPACE_BITS
 from graphmem.stores.sqlite.ids import ids_of
-from graphmem.stores.sqlite.keys import NUMBER_MASK, SPACE_BITS, listed
+from graphmem.stores.sqlite.keys import listed
 
 NODES = "SELECT n, id, kind, version FROM node WHERE n IN (SELECT value FROM json_each(?))"
 TEXTS = "SELECT n, text FROM passage WHERE n IN (SELECT value FROM json_each(?))"
@@ -65,27 +67,9 @@ DELETE = {
     NodeKind.ENTITY: "DELETE FROM entity WHERE n IN (SELECT value FROM json_each(?))",
     NodeKind.HYPEREDGE: "DELETE FROM hyperedge WHERE n IN (SELECT value FROM json_each(?))",
 }
-KIND_OF: dict[type, NodeKind] = {
-    Source: NodeKind.SOURCE,
-    Section: NodeKind.SECTION,
-    Passage: NodeKind.PASSAGE,
-    Note: NodeKind.NOTE,
-    Entity: NodeKind.ENTITY,
-    Hyperedge: NodeKind.HYPEREDGE,
-}
-IMMUTABLE = (NodeKind.SOURCE, NodeKind.SECTION, NodeKind.PASSAGE)
-
 Row = tuple[Any, ...]
 KeyOf = Callable[[Id], int]
 T = TypeVar("T")
-
-
-def as_json(value: object) -> str:
-    """Canonical JSON: keys sorted, no spaces, code points as they are."""
-    try:
-        return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"not a JSON value: {error}", hint="meta holds strings, numbers, lists and maps") from error
 
 
 _ENCODE = json.JSONEncoder(ensure_ascii=False).encode  # made once: dumps with an option makes one each time
@@ -142,17 +126,6 @@ def row(node: Node, n: int, key: KeyOf) -> Row:
         n, space, node.kind, node.outside_id, node.title, node.digest, node.revision, node.supersedes,
         as_json(node.meta),
     )  # fmt: skip
-
-
-def named(node: Node) -> list[Id]:
-    """The ids that a node's row names."""
-    if isinstance(node, Passage):
-        return [node.source] if node.section is None else [node.source, node.section]
-    if isinstance(node, Note):
-        return [*(span.passage for span in node.spans), *node.parents]
-    if isinstance(node, Hyperedge):
-        return [*(span.passage for span in node.spans), *(member.node for member in node.members)]
-    return [node.source] if isinstance(node, Section) else []
 
 
 # -- from rows

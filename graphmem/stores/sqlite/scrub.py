@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 from graphmem.analysis import indexed_text, terms
 from graphmem.schema import EdgeType, Id, Passage, Source, fold
+from graphmem.stores.canonical import as_json
 from graphmem.stores.sqlite.ids import ids_of
 from graphmem.stores.sqlite.keys import listed
-from graphmem.stores.sqlite.rows import as_json, load
+from graphmem.stores.sqlite.rows import load
 
 FOLLOWERS = f"""SELECT DISTINCT note.n, note.context, note.keywords, note.tags, own.dst
   FROM edge AS next JOIN edge AS own ON own.dst = next.dst AND own.type = {int(EdgeType.FROM)}

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from graphmem.analysis import ANALYSER_VERSION
-from graphmem.errors import InputError, NotFound, StoreBusy, StoreError, StoreReadOnly
+from graphmem.errors import NotFound, StoreBusy, StoreError, StoreReadOnly
 from graphmem.schema import Batch, Commit, ForgetReport, Id, Item, Job, JobState, Space
 from graphmem.stores.base import Reader
+from graphmem.stores.batchwrite import fitting, prepare
 from graphmem.stores.sqlite import adjacency, check, codes, erase, heads, jobs, postings, undo
 from graphmem.stores.sqlite.codes import CodeCache
 from graphmem.stores.sqlite.connect import (
@@ -28,7 +29,7 @@ from graphmem.stores.sqlite.derived import Derived
 from graphmem.stores.sqlite.ids import look_up
 from graphmem.stores.sqlite.journal import Counters
 from graphmem.stores.sqlite.reader import SqliteReader, end
-from graphmem.stores.sqlite.write import Write, prepare
+from graphmem.stores.sqlite.write import Write
 
 IDLE_READERS = 8
 
@@ -123,7 +124,6 @@ class SqliteStore:
     # -- spaces
 
     def space(self, name: str, *, create: bool = True, key: bytes | None = None) -> Space:
-        """The space of that name. A new one gets a random key, or `key`: ids are the same in spaces of one key."""
         wanted = Space(name, key or secrets.token_bytes(16))
         with self._read() as derived:
             row = derived.db.execute(SPACE, (name,)).fetchone()
@@ -237,6 +237,10 @@ class SqliteStore:
         with self._write() as derived:
             jobs.close_job(derived.db, space.number, job, state)
 
+    def put_jobs(self, space: Space, repeated: Sequence[Job]) -> None:
+        with self._write() as derived:
+            jobs.put_jobs(derived.db, space.number, repeated)
+
     def put_items(self, space: Space, items: Sequence[Item]) -> None:
         with self._write() as derived:
             jobs.put_items(derived.db, space.number, items)
@@ -299,16 +303,3 @@ class SqliteStore:
         if self._writer is not None:
             with self._writing:
                 self._writer.db.close()
-
-
-@contextmanager
-def fitting(*also: type[Exception]) -> Iterator[None]:
-    """Within it a value that no row can hold is an InputError, and what else is named."""
-    kinds: tuple[type[Exception], ...] = (OverflowError, UnicodeEncodeError, *also)
-    try:
-        yield
-    except kinds as error:
-        raise InputError(
-            f"a value does not fit the store: {error}",
-            hint="times are within the years 1 to 9999, other numbers have 64 bits (ordinals 32), text no surrogates",
-        ) from error

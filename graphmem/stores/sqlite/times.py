@@ -7,7 +7,7 @@ import sqlite3
 import numpy as np
 
 from graphmem.stores.base import Candidates
-from graphmem.stores.sqlite.keys import NUMBER_MASK
+from graphmem.stores.keys import NUMBER_MASK
 
 #: Of a passage said in the interval, and of a note without an end: when it was said tells less than when it held.
 SAID_SCORE = 0.5

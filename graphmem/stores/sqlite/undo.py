@@ -9,16 +9,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from graphmem.errors import Conflict, NotFound
-from graphmem.schema import Commit, EdgeType, Id, JobState, Node, NodeKind, Op, Space
+from graphmem.schema import Commit, EdgeType, Id, JobState, Node, Op, Space
+from graphmem.stores.chain import Entry, Logged, unpack_edges
+from graphmem.stores.edgekeys import Full, Key
+from graphmem.stores.images import Image, from_image, image, kind_of, older_values, pack, unpack
+from graphmem.stores.keys import NUMBER_MASK, SPACE_BITS
+from graphmem.stores.kinds import KIND_OF
 from graphmem.stores.sqlite import edges, heads, jobs, journal
 from graphmem.stores.sqlite.derived import Derived
-from graphmem.stores.sqlite.edges import Full, Key
 from graphmem.stores.sqlite.ids import ids_of, look_up
-from graphmem.stores.sqlite.images import Image, from_image, image, older_values, pack, unpack
-from graphmem.stores.sqlite.journal import Counters, Entry, Logged
-from graphmem.stores.sqlite.keys import NUMBER_MASK, SPACE_BITS, listed
+from graphmem.stores.sqlite.journal import Counters
+from graphmem.stores.sqlite.keys import listed
 from graphmem.stores.sqlite.removal import delete_logged
-from graphmem.stores.sqlite.rows import INSERT, KIND_OF, TEXTS, load, row
+from graphmem.stores.sqlite.rows import INSERT, TEXTS, load, row
 from graphmem.stores.sqlite.scrub import DROP_ALIAS, SEEN_ELSEWHERE, naming, texts_of
 
 STATE = "SELECT state FROM job WHERE space = ? AND id = ?"
@@ -62,6 +65,8 @@ def undo(db: sqlite3.Connection, derived: Derived, within: Space, counters: Coun
     refuse_what_is_built_on(db, space, past)
     seq = counters.seq + 1
     now = load(db, sorted(past.before))
+    for n in [n for n, (_, fields, _) in past.before.items() if n not in now and not fields]:
+        del past.before[n]  # erased since: there is nothing to put back
     removed, gone = delete_logged(db, derived, space, sorted(past.made))
     logged = put_back(db, space, past, now)
     changes = put_edges_back(db, derived, space, seq, past)
@@ -91,7 +96,7 @@ def read(db: sqlite3.Connection, space: int, job: Id) -> Past:
             older = unpack(before) if before is not None else {}
             past.before[n] = (raw.hex(), {**fields, **older}, ops | {Op(op)})
             past.first_seq[n] = seq
-        past.edges.update(dict.fromkeys(journal.unpack_edges(space, body)))
+        past.edges.update(dict.fromkeys(unpack_edges(space, body)))
         for *full, _ in db.execute(EDGE_CHANGES, (space, seq)):
             past.edges[full[0], full[1], full[2], full[3]] = (*full,)
     for n in [n for n in past.before if any(n in numbers for numbers in ranges)]:
@@ -148,20 +153,6 @@ def put_back(db: sqlite3.Connection, space: int, past: Past, now: Mapping[int, N
             db.executemany(PUT_ALIAS, [(space, folded, n, passage, seq) for folded, passage, seq in names])
             logged.append((n, raw, Op.INSERT, None))
     return logged
-
-
-def kind_of(fields: Mapping[str, Any]) -> NodeKind:
-    """Which kind of node an image is of, by the field that only it has."""
-    for name, kind in (
-        ("context", NodeKind.NOTE),
-        ("speaker", NodeKind.PASSAGE),
-        ("predicate", NodeKind.HYPEREDGE),
-        ("outside_id", NodeKind.SOURCE),
-        ("ordinal", NodeKind.SECTION),
-    ):
-        if name in fields:
-            return kind
-    return NodeKind.ENTITY
 
 
 def _named(db: sqlite3.Connection, space: int, images: Sequence[Image]) -> tuple[dict[Id, str], dict[Id, int]]:

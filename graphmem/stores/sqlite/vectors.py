@@ -9,9 +9,8 @@ import numpy as np
 
 from graphmem.errors import InputError
 from graphmem.schema import Batch, Id
-from graphmem.stores.sqlite.derived import Derived, as_f16, local
-from graphmem.stores.sqlite.ids import Keys
-from graphmem.stores.sqlite.keys import NUMBER_MASK
+from graphmem.stores.keys import NUMBER_MASK, Keys, local
+from graphmem.stores.sqlite.derived import Derived, as_f16
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphmem.errors import InputError
+from graphmem.stores.scan import bit_scores, columns, distances, encode, nearest, widened
 from graphmem.stores.sqlite import codes as module
 from graphmem.stores.sqlite.codes import CodeCache, Codes, TokenCodes
-from graphmem.stores.sqlite.scan import bit_scores, columns, distances, encode, nearest, widened
 from tests.stores.derived.conftest import opened
 
 PASSAGE, NOTE = 3, 4

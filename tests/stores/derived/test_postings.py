@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphmem.errors import StoreCorrupt
+from graphmem.stores.bm25 import CLIP, term_of
 from graphmem.stores.sqlite import postings as module
-from graphmem.stores.sqlite.packing import CLIP, KEY, TermMemory, term_of
+from graphmem.stores.sqlite.packing import KEY, TermMemory
 from graphmem.stores.sqlite.packing import Postings as Packed
 from graphmem.stores.sqlite.postings import Postings
 from tests.stores.derived.conftest import opened

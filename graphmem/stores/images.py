@@ -26,7 +26,7 @@ from graphmem.schema import (
     Source,
     Span,
 )
-from graphmem.stores.sqlite.rows import as_json
+from graphmem.stores.canonical import as_json
 
 Image = dict[str, Any]
 
@@ -97,6 +97,20 @@ def from_image(kind: NodeKind, id: Id, fields: Mapping[str, Any], texts: Mapping
     return made(id=id, version=version, **known)
 
 
+def kind_of(fields: Mapping[str, Any]) -> NodeKind:
+    """Which kind of node an image is of, by the field that only it has."""
+    for name, kind in (
+        ("context", NodeKind.NOTE),
+        ("speaker", NodeKind.PASSAGE),
+        ("predicate", NodeKind.HYPEREDGE),
+        ("outside_id", NodeKind.SOURCE),
+        ("ordinal", NodeKind.SECTION),
+    ):
+        if name in fields:
+            return kind
+    return NodeKind.ENTITY
+
+
 def older_values(old: Image, new: Image) -> Image:
     """The fields that differ, with their old values: what an update journals."""
     return {name: value for name, value in old.items() if new.get(name) != value}
@@ -110,3 +124,10 @@ def pack(value: object) -> bytes:
 def unpack(blob: bytes) -> Image:
     fields: Image = json.loads(zlib.decompress(blob))
     return fields
+
+
+def named_in(fields: Image) -> set[Id]:
+    """The ids that an image names."""
+    named = {span[0] for span in fields.get("spans", ())} | set(fields.get("parents", ()))
+    named |= {member[1] for member in fields.get("members", ())}
+    return named | {fields[name] for name in ("source", "section", "subject") if fields.get(name)}

@@ -1,0 +1,1 @@
+"""Governing a memory as a whole: copying it from store to store."""

@@ -1,0 +1,86 @@
+"""What a reader knows already: heads, token codes, notes and hops that came along with an earlier answer, so that the
+next question of a recall costs no round trip. Lives as long as its reader."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphmem.schema import EdgeType
+from graphmem.stores.keys import NUMBER_MASK
+from graphmem.stores.neo4j import graph, times
+
+#: What the hops of a recall begin with: the turns before and after, and the names that stand in a passage.
+FIRST_HOPS = (EdgeType.NEXT, EdgeType.MENTIONS)
+
+NOTES = """COLLECT { MATCH (n)<-[:FROM]-(note:Note) WHERE note._head IS NOT NULL AND note.key < $before
+    RETURN DISTINCT note.key }"""
+ROW = f"[n.key, n._head, n._tokens, {NOTES}, {graph.columns('n', FIRST_HOPS)}]"
+PASSAGES = f"""UNWIND $keys AS key MATCH (n:Zettel {{key: key}}) WITH n
+  RETURN n.key, n._head, n._tokens, {NOTES}, {graph.columns("n", FIRST_HOPS)}"""
+TOKENS = f"UNWIND $keys AS key MATCH (n:Zettel {{key: key}}) RETURN n.key, n._tokens, {NOTES}"
+
+_WORDS = """CALL () { UNWIND $queries AS query
+    CALL db.index.fulltext.queryNodes('graphmem_words', query, {limit: $limit}) YIELD node
+    RETURN collect([node.key, node._bag, node._head]) AS hits }"""
+_NEAR = """CALL () { CALL db.index.vector.queryNodes('graphmem_note_vector', $k, $vector) YIELD node
+    WHERE node.space = $space AND node.key < $before
+    RETURN collect([node.key, node._half, node._head]) AS near, collect(DISTINCT node._owner)[..$ahead] AS owners }"""
+_NEAR_WITHIN = """CALL () { MATCH (n:Note) SEARCH n IN (VECTOR INDEX graphmem_note_vector FOR $vector
+    WHERE n.space = $space LIMIT $k) WITH n WHERE n.key < $before
+    RETURN collect([n.key, n._half, n._head]) AS near, collect(DISTINCT n._owner)[..$ahead] AS owners }"""
+
+
+def search(*, timed: bool, near: str) -> str:
+    """One statement for all that a search looks for. `near`: "known" when the notes are known without the server,
+    "within" when its index searches within a space, else "over" for a fetch over all spaces."""
+    notes = {"known": "WITH *, [] AS near, $owners AS owners", "within": _NEAR_WITHIN, "over": _NEAR}[near]
+    held = "CALL () { CALL () { " + times.SEARCH + " } RETURN collect([key, fit, owner]) AS timed }"
+    return f"""{"CYPHER 25 " if near == "within" else ""}{_WORDS} {held if timed else "WITH *, [] AS timed"} {notes}
+  WITH hits, timed, near, [hit IN hits | hit[0]][..$ahead] + owners + $titled + [fit IN timed | fit[2]] AS keys
+  CALL (keys) {{ UNWIND keys AS key WITH DISTINCT key MATCH (n:Zettel {{key: key}}) RETURN collect({ROW}) AS ahead }}
+  RETURN hits, timed, near, ahead"""
+
+
+SEARCH = {
+    (timed, near): search(timed=timed, near=near) for timed in (False, True) for near in ("known", "within", "over")
+}
+
+
+@dataclass(slots=True)
+class Ahead:
+    """By key: heads (None: no live node), token codes (None: none), live notes of a passage; hops by number."""
+
+    before: int  # numbers from here on came later
+    heads: dict[int, bytes | None] = field(default_factory=dict)
+    tokens: dict[int, bytes | None] = field(default_factory=dict)
+    notes: dict[int, list[int]] = field(default_factory=dict)
+    hops: graph.Hops = field(default_factory=dict)
+    titled: list[int] = field(default_factory=list)  # keys of passages that names of the question lead to
+
+    def take_passages(self, rows: Iterable[Sequence[Any]], window: int) -> None:
+        """What `PASSAGES` returns."""
+        for key, head, tokens, notes, *hops in rows:
+            self.heads[key] = head
+            self.tokens[key] = tokens
+            self.notes[key] = sorted(notes)
+            self.take_hops(key, hops, FIRST_HOPS, window)
+
+    def take_tokens(self, rows: Iterable[Sequence[Any]]) -> None:
+        for key, tokens, notes in rows:
+            self.tokens[key] = tokens
+            self.notes[key] = sorted(notes)
+
+    def take_hops(self, key: int, row: Sequence[Any], types: Sequence[EdgeType], window: int) -> None:
+        """What `graph.columns` returns for a node; heads of the nodes at the other ends come with it."""
+        for type, hop in graph.hops(row, types, window, self.before):
+            self.hops[key & NUMBER_MASK, type] = hop
+        self.heads.update(graph.heads_in(row))
+
+    def take_frontier(self, rows: Iterable[Sequence[Any]], types: Sequence[EdgeType], window: int) -> None:
+        """What `graph.statement` returns."""
+        for key, parallel, degrees, listed, *more in rows:
+            self.take_hops(key, (parallel, degrees, listed), types, window)
+            for source, *parts in more[0] if more else ():
+                self.take_hops(source, parts, (EdgeType.PART,), window)

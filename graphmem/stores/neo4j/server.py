@@ -1,0 +1,110 @@
+"""Statements to the server: reads that may be asked again, and writes that are done once."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from neo4j import READ_ACCESS, WRITE_ACCESS, GraphDatabase, ManagedTransaction, Query, unit_of_work
+from neo4j.exceptions import DriverError, IncompleteCommit, Neo4jError
+
+from graphmem.errors import DeadlineExceeded, StoreError
+from graphmem.stores.neo4j.connect import FIRST_RETRY_S, Settings, connected, in_our_words, translated
+
+Tx = ManagedTransaction
+Rows = list[list[Any]]
+T = TypeVar("T")
+
+WRITE_TIMEOUT_S = 600.0
+MAX_RETRY_DELAY_S = 1.0
+
+
+def pairs(found: Rows) -> dict[Any, Any]:
+    """Rows of two as a dictionary."""
+    return {row[0]: row[1] for row in found}
+
+
+def rows(tx: Tx, statement: str, **parameters: Any) -> Rows:
+    return tx.run(statement, parameters).values()
+
+
+class Server:
+    """One driver with a pool of connections, safe to share between threads. Close it.
+
+    All sessions share a bookmark manager: in a cluster a read sees what this store has written before it.
+    """
+
+    def __init__(self, settings: Settings, *, retry_s: float) -> None:
+        self.url = settings.url
+        self.retry_s = retry_s
+        self._database = settings.database
+        self._driver = connected(settings, retry_s)
+        self._bookmarks = GraphDatabase.bookmark_manager()
+        self._counting = threading.Lock()
+        self.round_trips = 0  # of reads, since the store was opened
+
+    def _session(self, mode: str) -> Any:
+        return self._driver.session(
+            database=self._database, default_access_mode=mode, bookmark_manager=self._bookmarks, fetch_size=-1
+        )
+
+    def read(self, statement: str, parameters: Mapping[str, Any], *, end: float | None = None) -> Rows:
+        """The rows of one statement in a transaction of its own: one round trip. Asked again when the connection breaks
+        or the server wants it, until `end` (of time.monotonic), else for `retry_s`."""
+        give_up = time.monotonic() + self.retry_s if end is None else end
+        delay = FIRST_RETRY_S
+        while True:
+            left = None if end is None else end - time.monotonic()
+            if left is not None and left <= 0:
+                raise DeadlineExceeded("the read ran past its deadline", hint="allow more time", source=self.url)
+            with self._counting:
+                self.round_trips += 1
+            try:
+                with self._session(READ_ACCESS) as session:
+                    return session.run(Query(statement, timeout=left), parameters).values()  # type: ignore[no-any-return]
+            except (Neo4jError, DriverError) as error:
+                if not error.is_retryable() or time.monotonic() + delay > give_up:
+                    raise in_our_words(error, self.url) from error
+            time.sleep(delay)
+            delay = min(2 * delay, MAX_RETRY_DELAY_S)
+
+    def write(self, work: Callable[[Tx, str, bool], T], *, timeout_s: float = WRITE_TIMEOUT_S) -> T:
+        """The result of `work(tx, token, again)` in one transaction, retried by the driver.
+
+        `token` is the same in every attempt and `again` true from the second on: an attempt whose commit was not
+        acknowledged may have been kept, and `work` is to find that out by the token that it left.
+        """
+        token, attempts, give_up = secrets.token_hex(16), 0, time.monotonic() + self.retry_s
+
+        @unit_of_work(timeout=timeout_s)
+        def attempt(tx: Tx) -> T:
+            nonlocal attempts
+            attempts += 1
+            return work(tx, token, attempts > 1)
+
+        while True:
+            try:
+                with self._session(WRITE_ACCESS) as session:
+                    done: T = session.execute_write(attempt)
+                    return done
+            except IncompleteCommit as error:
+                if time.monotonic() > give_up:
+                    raise StoreError(
+                        "the connection broke while the batch was committed: it may or may not be written",
+                        hint="write it again: what is there already changes nothing",
+                        source=self.url,
+                    ) from error
+                time.sleep(FIRST_RETRY_S)
+            except (Neo4jError, DriverError) as error:
+                raise in_our_words(error, self.url) from error
+
+    def schema(self, statement: str, parameters: Mapping[str, Any] | None = None) -> Rows:
+        """A statement that no transaction of ours may hold: schema, and deletes in batches."""
+        with translated(self.url), self._session(WRITE_ACCESS) as session:
+            return session.run(Query(statement), parameters or {}).values()  # type: ignore[no-any-return]
+
+    def close(self) -> None:
+        self._driver.close()
