@@ -1,8 +1,8 @@
 """Sign-bit codes of vectors: making them, scanning them, choosing the best. Arrays in, arrays out.
 
 A code is one bit a dimension (1: positive), packed big-endian and padded to whole 64-bit words, kept as columns
-(word, vector) so that a scan runs along memory. On 15,900 real sentences, 4,000 by Hamming distance, 400 of those by
-`bit_scores` and those by their vectors give recall@10 .9995 of exact; 400 by Hamming distance alone .9965.
+(word, vector) so that a scan runs along memory. On 100,000 real sentences, 2,000 by Hamming distance, 300 of those by
+`bit_scores` and those by their vectors give recall@10 .9997 of exact; 400 give 1.0, 200 .9993 (300 questions).
 """
 
 from __future__ import annotations

@@ -19,7 +19,8 @@ from graphmem.stores.sqlite.keys import listed
 
 FORMAT = 1
 
-GET = "SELECT n, body FROM head WHERE n IN (SELECT value FROM json_each(?))"
+# In the order asked, repeats too: where all are there, rows and numbers are aligned as they come.
+GET = "SELECT n, body FROM json_each(?) asked CROSS JOIN head ON n = asked.value"
 PUT = "INSERT INTO head VALUES(?, ?) ON CONFLICT(n) DO UPDATE SET body = excluded.body"
 DROP = "DELETE FROM head WHERE n IN (SELECT value FROM json_each(?))"
 ALL = "SELECT n, body FROM head WHERE n BETWEEN ? AND ? ORDER BY n"
@@ -47,14 +48,12 @@ def read(db: sqlite3.Connection, space: int, numbers: Numbers) -> Heads:
     """Columns aligned with the numbers, in any order, repeats allowed."""
     numbers = np.asarray(numbers, np.int64)
     found = db.execute(GET, (listed(node_keys(space, numbers)),)).fetchall()
+    bodies = np.frombuffer(b"".join([row[1] for row in found]), HEAD)
+    if len(found) == len(numbers):
+        return columns(numbers, bodies)
     rows = blank(len(numbers))
-    if found:
-        keys = np.array([row[0] for row in found], np.int64) & NUMBER_MASK
-        bodies = np.frombuffer(b"".join([row[1] for row in found]), HEAD)
-        order = np.argsort(keys)
-        at = order[np.minimum(np.searchsorted(keys, numbers, sorter=order), len(keys) - 1)]
-        there = keys[at] == numbers
-        rows[there] = bodies[at[there]]
+    there = np.isin(numbers, np.fromiter((row[0] for row in found), np.int64, len(found)) & NUMBER_MASK)
+    rows[there] = bodies
     return columns(numbers, rows)
 
 
