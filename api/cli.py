@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 import graphmem
-from graphmem.api.commands import ask, bulk, care, serve
+from graphmem.api.commands import ask, bulk, care, models, serve
 from graphmem.api.environment import check_names
 from graphmem.api.terminal import fail, say
 
@@ -43,7 +43,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
 for command in COMMANDS:
     app.command()(command)
 app.add_typer(bulk.jobs, name="jobs")
-app.add_typer(serve.models, name="models")
+app.add_typer(models.models, name="models")
 
 
 def show_version(wanted: bool) -> None:

@@ -1,4 +1,4 @@
-"""serve, models: what runs beside the memory."""
+"""serve: the memory over HTTP."""
 
 from __future__ import annotations
 
@@ -8,12 +8,6 @@ import typer
 
 from graphmem.api.environment import DEFAULTS
 from graphmem.api.terminal import note, say
-from graphmem.errors import NotFound
-
-#: Models by the name that `models fetch` takes, and what there is to say of each.
-MODELS = {
-    "minilm": "minilm (sentence-transformers/all-MiniLM-L6-v2) comes with the install: there is nothing to fetch",
-}
 
 
 def serve(
@@ -39,19 +33,3 @@ def serve(
         if settings.allow_remote:
             note("warning: other machines may reach it and there is no login: whoever does, reads and writes")
         run(settings, memory, socket)
-
-
-models = typer.Typer(help="Models that graphmem knows.", no_args_is_help=True)
-
-
-@models.callback()
-def about_models() -> None:
-    """Models that graphmem knows."""
-
-
-@models.command()
-def fetch(name: Annotated[str, typer.Argument(help="The model's name.")]) -> None:
-    """Fetch a model by name: pinned, its hash checked. The only command that ever downloads anything."""
-    if name not in MODELS:
-        raise NotFound(f"no model is called {name!r}", hint=f"there is {', '.join(MODELS)}")
-    say(MODELS[name])
