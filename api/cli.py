@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 import graphmem
-from graphmem.api.commands import ask, bulk, care, models, serve
+from graphmem.api.commands import ask, bulk, care, models, moe, serve
 from graphmem.api.environment import check_names
 from graphmem.api.terminal import fail, say
 
@@ -44,6 +44,7 @@ for command in COMMANDS:
     app.command()(command)
 app.add_typer(bulk.jobs, name="jobs")
 app.add_typer(models.models, name="models")
+app.add_typer(moe.moe, name="moe")
 
 
 def show_version(wanted: bool) -> None:

@@ -19,15 +19,23 @@ def serve(
     allow_remote: Annotated[bool, typer.Option("--allow-remote", help="Let other machines in.")] = False,
     store: Annotated[str | None, typer.Option(help="Path or URL of the store, or GRAPHMEM_STORE.")] = None,
     space: Annotated[str | None, typer.Option(help="The space, or GRAPHMEM_SPACE.")] = None,
-    llm: Annotated[str | None, typer.Option(help="Chat model that writes, or GRAPHMEM_LLM.")] = None,
+    llm: Annotated[
+        str | None,
+        typer.Option("--llm", "--generator", help="Chat model that writes, or moe:STORE; or GRAPHMEM_LLM."),
+    ] = None,
 ) -> None:
     """Serve GraphQL, the answer stream and a start page, to this machine only."""
     from graphmem.api.app import opened
+    from graphmem.api.generators import generating
     from graphmem.api.server import listen, run
     from graphmem.api.settings import read_settings
 
     settings = read_settings(host=host, port=port, allow_remote=allow_remote or None, store=store, space=space, llm=llm)
-    with listen(settings) as (socket, url), opened(settings) as memory:
+    with (
+        listen(settings) as (socket, url),
+        generating(settings.llm) as generator,
+        opened(settings, generator) as memory,
+    ):
         say(f"graphmem serves {settings.store} (space {settings.space}) at {url}")
         say(f"GraphQL with example queries: {url}/graphql   stop: Ctrl-C")
         if settings.allow_remote:

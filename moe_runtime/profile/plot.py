@@ -41,7 +41,7 @@ def plotted(profile: Profile, title: str) -> str:
 def subtitle(profile: Profile) -> str:
     advice = f"recommended budget {profile.recommended.share:.0%}: {profile.recommended.budget_bytes / 2**20:.1f} MiB"
     suits = "suits offloading" if profile.suits else "does not suit offloading"
-    shape = f"{profile.layers} layers, {profile.active} of {profile.experts} experts a token"
+    shape = f"{profile.layers} layers, {profile.active:g} of {profile.experts} experts a token"
     return f"{shape}; {suits}; {advice}"
 
 

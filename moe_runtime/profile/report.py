@@ -44,13 +44,13 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """`srp` and `chance` by segment length; `chance` is the SRP of routing at random. `reuse` is that of the previous
-    token's experts."""
+    """`active` is the mean over layers. `srp` and `chance` by segment length; `chance` is the SRP of routing at random.
+    `reuse` is that of the previous token's experts."""
 
     tokens: int
     layers: int
     experts: int
-    active: int
+    active: float
     expert_bytes: int
     expert_share: float
     reuse: float
@@ -76,11 +76,14 @@ def profiled(model: Any, ids: Sequence[int], *, seed: int = 0) -> Profile:
 
 
 def judged(traces: Sequence[Trace], experts: int, expert_bytes: int, expert_share: float, seed: int) -> Profile:
-    tokens, active = traces[0].shape
+    tokens, active = len(traces[0]), float(np.mean([trace.shape[1] for trace in traces]))
     lengths = [length for length in LENGTHS if length <= tokens]
     draw = np.random.default_rng(seed)
-    random = np.stack([draw.permutation(experts)[:active] for _ in range(tokens)])
-    rows = tuple(row_of(traces, experts, expert_bytes, multiple) for multiple in multiples(experts, active))
+    random = np.stack([draw.permutation(experts)[: round(active)] for _ in range(tokens)])
+    rows = tuple(
+        row_of(traces, experts, expert_bytes, multiple, round(multiple * active))
+        for multiple in multiples(experts, active)
+    )
     chosen = recommended(rows)
     suits, why = verdict(chosen, expert_share)
     return Profile(
@@ -108,13 +111,12 @@ def over_layers(traces: Sequence[Trace], measure: Callable[[Trace], float]) -> f
     return float(np.mean([measure(trace) for trace in traces]))
 
 
-def multiples(experts: int, active: int) -> list[float]:
+def multiples(experts: int, active: float) -> list[float]:
     below = [multiple for multiple in MULTIPLES if multiple * active < experts]
     return [*below, experts / active]
 
 
-def row_of(traces: Sequence[Trace], experts: int, expert_bytes: int, multiple: float) -> Row:
-    cached = round(multiple * traces[0].shape[1])
+def row_of(traces: Sequence[Trace], experts: int, expert_bytes: int, multiple: float, cached: int) -> Row:
     length = min(JUDGED_LENGTH, len(traces[0]))
     return Row(
         multiple=multiple,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,20 @@ from graphmem.moe_runtime.profile.consistency import Trace
 
 #: Tokens in one forward pass, with what came before them in the cache.
 CHUNK = 256
+
+
+def checkpoint(folder: Path) -> tuple[Any, Any]:
+    """Model and tokenizer of a checkpoint folder, all in memory."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from graphmem.moe_runtime.refactor.model import register
+
+    register()
+    try:
+        model = AutoModelForCausalLM.from_pretrained(folder, experts_implementation="eager")
+        return model.eval(), AutoTokenizer.from_pretrained(folder)
+    except (OSError, ValueError) as error:
+        raise InputError(f"is no model folder: {str(error)[:200]}", source=str(folder)) from error
 
 
 def traced(model: Any, ids: list[int]) -> list[Trace]:

@@ -23,8 +23,11 @@ LOG = logging.getLogger("graphmem.moe_runtime")
 class Served(Protocol):
     """What the server needs of an engine."""
 
-    model: Any
-    tokenizer: Any
+    @property
+    def model(self) -> Any: ...
+
+    @property
+    def tokenizer(self) -> Any: ...
 
     def stats(self) -> Any: ...
 
