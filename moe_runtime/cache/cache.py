@@ -25,7 +25,7 @@ class Arena(Protocol):
     a slot, `let_go` says that what was computed from the slot has been queued."""
 
     def load(self, slot: int, key: Expert) -> None: ...
-    def tensors(self, slot: int, layer: int) -> tuple[object, ...]: ...
+    def tensors(self, slot: int, layer: int, /) -> tuple[object, ...]: ...
     def let_go(self, slot: int) -> None: ...
 
 
@@ -47,11 +47,11 @@ class ExpertCache:
         self._order: tuple[int, ...] | None = None
 
     def begin(self, layer: int, wanted: Iterable[int], wide: bool) -> list[int]:
-        """Holds what the layer wants until it is released and asks for what is not there. Returns the wanted in the order
-        to compute: as given when `wide`, else what is in memory first.
+        """Holds what the layer wants until it is released and asks for what is not there. Returns the wanted in the
+        order to compute: as given when `wide`, else what is in memory first.
 
-        In a wide pass (a prompt: most experts of every layer, layer after layer) the next use of each layer is known, so
-        room is made from the layer that is wanted last: the one just done."""
+        In a wide pass (a prompt: most experts of every layer, layer after layer) the next use of each layer is known,
+        so room is made from the layer that is wanted last: the one just done."""
         self._settle()
         slots, counters = self.slots, self.counters
         here, coming, absent = [], [], []
@@ -64,7 +64,7 @@ class ExpertCache:
                 coming.append(expert)
             else:
                 here.append(expert)
-        self._call_off(layer)
+        self._call_off()
         self._order = self._by_next_use(layer) if wide else None
         counters.hit += len(here)
         for expert in coming:
@@ -76,7 +76,7 @@ class ExpertCache:
         return list(wanted) if wide and self._has_room(len(absent)) else here + coming + absent
 
     def foresee(self, keys: Iterable[Expert]) -> None:
-        """Experts that the next layer is expected to want, likeliest first; read once nothing wanted waits for a slot."""
+        """Experts that the next layer is expected to want, likeliest first; read when nothing wanted lacks a slot."""
         self._to_foresee = deque(key for key in keys if key not in self.slots.at)
         self.slots.expected.update(key for key in keys if key in self.slots.at)
         self._pump()
@@ -113,7 +113,7 @@ class ExpertCache:
         self._to_read.clear()
         self._to_foresee.clear()
         self.slots.held.clear()
-        self._call_off(-1)
+        self._call_off()
         for read in list(self._reads.values()):
             read.wait()
             self._finish(read)
@@ -130,7 +130,7 @@ class ExpertCache:
     def _by_next_use(self, layer: int) -> tuple[int, ...]:
         return tuple(range(layer, -1, -1)) + tuple(range(self._layers - 1, layer, -1))
 
-    def _call_off(self, layer: int) -> None:
+    def _call_off(self) -> None:
         """What was foreseen is now known: stop expecting it, and do not begin reads that nobody wants."""
         self._to_foresee.clear()
         slots = self.slots
@@ -191,7 +191,7 @@ class ExpertCache:
             self.queue.submit(ahead, urgent=False)
 
     def _demand(self, key: Expert) -> None:
-        """A wanted expert has no slot yet: reads it now, waiting for a read that nobody wants when all slots are taken."""
+        """A wanted expert has no slot yet: reads it now; when all slots are taken, after a read that nobody wants."""
         if key in self._to_read:
             self._to_read.remove(key)
         while (read := self._read(key)) is None:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 @dataclass(slots=True)
 class Counters:
-    """`hit`: in memory when wanted; `late`: being read ahead when wanted; `miss`: read because wanted. `ahead` are reads
+    """`hit`: in memory when wanted; `late`: being read ahead when wanted; `miss`: read because wanted. `ahead`: reads
     begun before they were wanted, of which `used` were wanted later and `wasted` left unused. Times in seconds."""
 
     hit: int = 0

@@ -1,8 +1,8 @@
 """Which expert is in which slot of the arena, and which slot may be taken next. Plain Python, one thread.
 
-A slot is never given away while its expert is *held*: wanted by the layer that runs and not yet computed. (Engines that
-break this compute with another expert's weights and say nothing.) Nor while it is being read into, is expected by the next
-layer, or is pinned.
+A slot is never given away while its expert is *held*: wanted by the layer that runs and not yet computed. (Engines
+that break this compute with another expert's weights and say nothing.) Nor while it is being read into, is expected by
+the next layer, or is pinned.
 """
 
 from __future__ import annotations

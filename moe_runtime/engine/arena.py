@@ -76,9 +76,9 @@ class HostArena:
 
 
 class CudaArena:
-    """Reads into pinned memory, copies on a stream of its own. The computing stream waits for a slot's copy, and the next
-    copy into a slot waits for what was computed from it. The budget counts bytes on the GPU; each reader thread has one
-    pinned record beside it."""
+    """Reads into pinned memory, copies on a stream of its own. The computing stream waits for a slot's copy, and the
+    next copy into a slot waits for what was computed from it. The budget counts bytes on the GPU; each reader thread
+    has one pinned record beside it."""
 
     def __init__(self, reader: Reader, slots: int, device: torch.device) -> None:
         self._reader, self._layers, self._device = reader, reader.manifest.layers, device
@@ -96,7 +96,7 @@ class CudaArena:
             staging = torch.empty(self._slot_bytes, dtype=torch.uint8, pin_memory=True)
             self._local.staging = staging
         shard = self._layers[key[0]]
-        self._reader.read(shard, key[1], memoryview(staging.numpy()))
+        self._reader.read(shard, key[1], memoryview(staging.numpy()))  # type: ignore[arg-type]
         with torch.cuda.stream(self._copies):
             if slot in self._computed:
                 self._copies.wait_event(self._computed[slot])
@@ -115,8 +115,8 @@ class CudaArena:
 
 
 class MappedExperts:
-    """All experts in place in the mapped shards: nothing is copied, the kernel's page cache is the memory. Has the face of
-    an ExpertCache. An expert is checked when it is used for the first time."""
+    """All experts in place in the mapped shards: nothing is copied, the kernel's page cache is the memory. Has the face
+    of an ExpertCache. An expert is checked when it is used for the first time."""
 
     def __init__(self, reader: Reader) -> None:
         self.counters = Counters()

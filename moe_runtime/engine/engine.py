@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 import torch
 from transformers import AutoTokenizer
 
 from graphmem.moe_runtime.cache.cache import ExpertCache
-from graphmem.moe_runtime.cache.policy import Expert, make_policy
+from graphmem.moe_runtime.cache.policy import make_policy
 from graphmem.moe_runtime.cache.slots import Slots
 from graphmem.moe_runtime.engine import generate as text
 from graphmem.moe_runtime.engine.arena import CudaArena, HostArena, MappedExperts
@@ -22,6 +22,7 @@ from graphmem.moe_runtime.engine.budget import LEAST_SLOTS, budget_bytes
 from graphmem.moe_runtime.engine.generate import Generation, Messages, Sampling
 from graphmem.moe_runtime.engine.hook import Foresight, OffloadedLayer
 from graphmem.moe_runtime.engine.load import load_skeleton
+from graphmem.moe_runtime.engine.settings import Options, Settings
 from graphmem.moe_runtime.errors import BudgetError, InputError
 from graphmem.moe_runtime.predict.next_gate import NextGate, router_of
 from graphmem.moe_runtime.predict.usefulness import Usefulness
@@ -30,22 +31,32 @@ from graphmem.moe_runtime.store.format import Manifest, read_manifest
 from graphmem.moe_runtime.store.pack import pack
 from graphmem.moe_runtime.store.reader import Reader, open_reader
 
-PREFETCH = ("auto", "next", "layer", "off")
-PRECISIONS = ("exact",)
-
 
 class Engine:
     """Made by `open`; closes with `close` or as a context manager. One forward pass runs at a time; calls from several
     threads wait for each other token by token."""
 
-    def __init__(self, store: Path, manifest: Manifest, model: Any, cache: ExpertCache | MappedExperts, reader: Reader):
-        self.store, self.manifest, self.model = store, manifest, model
-        self._cache, self._reader = cache, reader
-        self._settings: dict[str, Any] = {}
-        self._foresight: Foresight | None = None
-        self._layers: list[OffloadedLayer] = []
+    def __init__(
+        self,
+        store: Path,
+        model: Any,
+        cache: ExpertCache | MappedExperts,
+        reader: Reader,
+        *,
+        settings: Settings,
+        allowed: int,
+    ) -> None:
+        self.store, self.model, self.manifest = store, model, reader.manifest
+        self._cache, self._reader, self._settings, self._allowed = cache, reader, settings, allowed
         self._turn = threading.RLock()
         self._closed = False
+        self._foresight: Foresight | None = None
+        if settings.prefetch in ("auto", "next") and isinstance(cache, ExpertCache):
+            adaptive = settings.prefetch == "auto"
+            self._foresight = Foresight(Usefulness(self.manifest.record_bytes) if adaptive else None)
+        self._layers = _attached(model, self.manifest, cache, self._foresight)
+        model.register_forward_pre_hook(self._enter)
+        model.register_forward_hook(self._leave, always_call=True)
 
     @staticmethod
     def pack(
@@ -55,51 +66,25 @@ class Engine:
         return pack(Path(checkpoint_folder), Path(store_folder), progress)
 
     @classmethod
-    def open(
-        cls,
-        store_folder: str | Path,
-        budget: str | int = "25%",
-        precision: str = "exact",
-        policy: str = "lru",
-        prefetch: str = "auto",
-        threads: int = 1,
-        *,
-        reader: str = "auto",
-        readers: int = 2,
-        pins: Iterable[Expert] = (),
-        verify: bool = True,
-        device: str = "cpu",
-    ) -> Engine:
-        """Opens a packed store.
-
-        `budget`: expert bytes in memory, as bytes, "25%" of all experts, or "2GiB"; never exceeded. When it covers all
-        experts, the shards are mapped instead of read. `policy`: lru, lfu, shallow. `prefetch`: auto (the next layer's
-        experts while guessing pays), next (always), layer (only what the running layer wants, all at once), off (each
-        when its turn comes). `threads`: torch's, process-wide. `reader`: auto, direct, buffered, mmap; `readers`: threads
-        that read. `pins`: (layer, expert) that never leave. `verify`: checksum of every read."""
+    def open(cls, store_folder: str | Path, budget: str | int = "25%", **settings: Unpack[Options]) -> Engine:
+        """Opens a packed store. `settings`: precision, policy, prefetch, threads and the others of `Settings`."""
+        chosen = Settings(budget=budget, **settings)
         store = Path(store_folder)
-        _known("precision", precision, PRECISIONS)
-        _known("prefetch", prefetch, PREFETCH)
-        if threads < 1 or readers < 1:
-            raise InputError(f"threads={threads} and readers={readers} must be at least 1")
         manifest = read_manifest(store)
-        allowed = budget_bytes(budget, manifest)
-        mode = "mmap" if reader == "auto" and allowed >= manifest.expert_bytes and device == "cpu" else reader
-        opened = open_reader(store, manifest, mode, verify)
+        allowed = budget_bytes(chosen.budget, manifest)
+        covers_all = allowed >= manifest.expert_bytes and chosen.device == "cpu"
+        mode = "mmap" if chosen.reader == "auto" and covers_all else chosen.reader
+        reader = open_reader(store, manifest, mode, chosen.verify)
         try:
-            torch.set_num_threads(threads)
-            model = load_skeleton(store, opened, readers)
-            cache = _cache(
-                opened, manifest, allowed, model, policy, prefetch, readers, tuple(pins), torch.device(device)
-            )
+            torch.set_num_threads(chosen.threads)
+            model = load_skeleton(store, reader, chosen.readers)
+            cache = _cache(reader, allowed, chosen, _choices(model))
         except BaseException:
-            opened.close()
+            reader.close()
             raise
-        engine = cls(store, manifest, model, cache, opened)
-        engine._settings = {"budget_bytes": allowed, "policy": policy, "prefetch": prefetch, "reader": opened.mode}
-        engine._attach(prefetch)
-        if device != "cpu":
-            model.to(device)
+        engine = cls(store, model, cache, reader, settings=chosen, allowed=allowed)
+        if chosen.device != "cpu":
+            model.to(chosen.device)
         return engine
 
     @cached_property
@@ -126,7 +111,10 @@ class Engine:
         slots = cache.slots if isinstance(cache, ExpertCache) else None
         resident = len(slots.at) if slots else self.manifest.experts
         found = {
-            **self._settings,
+            "budget_bytes": self._allowed,
+            "policy": self._settings.policy,
+            "prefetch": self._settings.prefetch,
+            "reader": self._reader.mode,
             **asdict(counters),
             "hit_share": counters.hit / counters.wanted if counters.wanted else 0.0,
             "wasted_share": counters.wasted_bytes / counters.read_bytes if counters.read_bytes else 0.0,
@@ -161,22 +149,6 @@ class Engine:
     ) -> None:
         self.close()
 
-    def _attach(self, prefetch: str) -> None:
-        modules, shards = experts_modules(self.model), self.manifest.layers
-        if prefetch in ("auto", "next") and isinstance(self._cache, ExpertCache):
-            self._foresight = Foresight(Usefulness(self.manifest.record_bytes) if prefetch == "auto" else None)
-        for layer, ((_, module), shard) in enumerate(zip(modules, shards, strict=True)):
-            names = [spec.name for spec in shard.tensors]
-            one = OffloadedLayer(module, layer, self._cache, names, self._foresight)
-            if layer + 1 < len(modules):
-                block = self.model.get_submodule(modules[layer + 1][0].rpartition(".")[0])
-                router = router_of(block)
-                one.next_gate = NextGate(router) if router is not None else None
-            module._offloaded = one  # type: ignore[assignment]
-            self._layers.append(one)
-        self.model.register_forward_pre_hook(self._enter)
-        self.model.register_forward_hook(self._leave, always_call=True)
-
     def _enter(self, *_: Any) -> None:
         self._turn.acquire()
         if self._closed:
@@ -187,19 +159,25 @@ class Engine:
         self._turn.release()
 
 
-def _cache(
-    reader: Reader,
-    manifest: Manifest,
-    allowed: int,
-    model: Any,
-    policy: str,
-    prefetch: str,
-    readers: int,
-    pins: tuple[Expert, ...],
-    device: torch.device,
-) -> ExpertCache | MappedExperts:
+def _attached(
+    model: Any, manifest: Manifest, cache: ExpertCache | MappedExperts, foresight: Foresight | None
+) -> list[OffloadedLayer]:
+    """Gives each experts module the layer that runs it, and each layer the router of the one that follows."""
+    modules, made = experts_modules(model), []
+    for number, ((_, module), shard) in enumerate(zip(modules, manifest.layers, strict=True)):
+        layer = OffloadedLayer(module, number, cache, [spec.name for spec in shard.tensors], foresight)
+        if number + 1 < len(modules):
+            router = router_of(model.get_submodule(modules[number + 1][0].rpartition(".")[0]))
+            layer.next_gate = NextGate(router) if router is not None else None
+        module._offloaded = layer  # type: ignore[assignment]
+        made.append(layer)
+    return made
+
+
+def _cache(reader: Reader, allowed: int, settings: Settings, choices: int) -> ExpertCache | MappedExperts:
+    manifest, pins = reader.manifest, frozenset(settings.pins)
     layers = len(manifest.layers)
-    decided = make_policy(policy, layers, layers * _choices(model))
+    policy = make_policy(settings.policy, layers, layers * choices)
     wrong = [pin for pin in pins if not (0 <= pin[0] < layers and 0 <= pin[1] < manifest.layers[pin[0]].records)]
     if wrong:
         raise InputError(f"pin {wrong[0]} is no (layer, expert) of this model")
@@ -208,13 +186,14 @@ def _cache(
             hint = "use reader='direct' or 'buffered', or a budget of 100%"
             raise BudgetError("mmap keeps every expert in memory, the budget does not cover them", hint=hint)
         return MappedExperts(reader)
-    slots = allowed // manifest.record_bytes
-    if len(set(pins)) + LEAST_SLOTS > slots:
-        raise BudgetError(f"{len(set(pins))} pins leave fewer than {LEAST_SLOTS} of {slots} slots to the others")
-    count = min(slots, manifest.experts)
+    count = min(allowed // manifest.record_bytes, manifest.experts)
+    if len(pins) + LEAST_SLOTS > count:
+        raise BudgetError(f"{len(pins)} pins leave fewer than {LEAST_SLOTS} of {count} slots to the others")
+    device = torch.device(settings.device)
     arena = HostArena(reader, count) if device.type == "cpu" else CudaArena(reader, count, device)
     sizes = [shard.record_bytes for shard in manifest.layers]
-    return ExpertCache(arena, Slots(count, decided, pins), sizes, readers, on_demand=prefetch == "off")
+    on_demand = settings.prefetch == "off"
+    return ExpertCache(arena, Slots(count, policy, pins), sizes, settings.readers, on_demand=on_demand)
 
 
 def _choices(model: Any) -> int:
@@ -229,8 +208,3 @@ def _sampling(max_new_tokens: int, given: dict[str, Any]) -> Sampling:
     stop = given.pop("stop", ())
     stop = (stop,) if isinstance(stop, str) else tuple(stop or ())
     return Sampling(max_new_tokens, stop=stop, **given)
-
-
-def _known(name: str, value: str, values: tuple[str, ...]) -> None:
-    if value not in values:
-        raise InputError(f"{name}={value!r} is not known", hint=f"one of {', '.join(values)}")

@@ -70,11 +70,11 @@ def prompt_ids(tokenizer: Any, prompt: str | Messages) -> torch.Tensor:
     return found
 
 
-class _Until(StoppingCriteria):  # type: ignore[misc]
+class _Until(StoppingCriteria):
     def __init__(self, asked: Callable[[], bool]) -> None:
         self._asked = asked
 
-    def __call__(self, input_ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
+    def __call__(self, input_ids: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:
         return torch.full((input_ids.shape[0],), self._asked(), dtype=torch.bool, device=input_ids.device)
 
 
@@ -99,14 +99,14 @@ def generate(model: Any, tokenizer: Any, prompt: str | Messages, sampling: Sampl
     return Generation(text, ids.shape[1], len(new), perf_counter() - began, finish)
 
 
-class _Pieces(TextStreamer):  # type: ignore[misc]
+class _Pieces(TextStreamer):
     """Hands decoded text on as soon as it is whole."""
 
     def __init__(self, tokenizer: Any, take: Callable[[str], None]) -> None:
         super().__init__(tokenizer, skip_prompt=True, skip_special_tokens=True)
         self._take = take
 
-    def on_finalized_text(self, text: str, stream_end: bool = False) -> None:
+    def on_finalized_text(self, text: str, *_: Any, **__: Any) -> None:
         if text:
             self._take(text)
 

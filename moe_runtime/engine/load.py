@@ -20,6 +20,8 @@ from graphmem.moe_runtime.store.checkpoint import experts_modules, read_config
 from graphmem.moe_runtime.store.format import Manifest
 from graphmem.moe_runtime.store.reader import Reader
 
+_NOT_PACKED = "config.json is not the packed one; pack the checkpoint again"
+
 
 def load_skeleton(store: Path, reader: Reader, threads: int) -> Any:
     """The model in eval mode, without its experts. Raises ModelError when config and manifest do not fit."""
@@ -31,7 +33,11 @@ def load_skeleton(store: Path, reader: Reader, threads: int) -> Any:
             config, dtype=getattr(torch, manifest.dtype), experts_implementation=IMPLEMENTATION
         )
     _fit(model, manifest, store)
-    found = model.load_state_dict(_rest(reader, threads), strict=False, assign=True)
+    try:
+        found = model.load_state_dict(_rest(reader, threads), strict=False, assign=True)
+    except RuntimeError as problem:
+        message = "the weights do not have the shapes that the config describes"
+        raise ModelError(message, source=str(store), hint=_NOT_PACKED) from problem
     model.tie_weights()
     model.eval().requires_grad_(False)
     held = {f"{shard.owner}.{spec.name}" for shard in manifest.layers for spec in shard.tensors}
@@ -43,22 +49,25 @@ def load_skeleton(store: Path, reader: Reader, threads: int) -> Any:
 
 
 def _fit(model: Any, manifest: Manifest, store: Path) -> None:
+    if model.config.model_type != manifest.model_type:
+        message = f"config.json describes {model.config.model_type}, the store holds {manifest.model_type}"
+        raise ModelError(message, source=str(store), hint=_NOT_PACKED)
     modules = experts_modules(model)
     have = [(name, int(module.num_experts)) for name, module in modules]  # type: ignore[arg-type]
     packed = [(shard.owner, shard.records) for shard in manifest.layers]
     if have != packed:
         message = f"the config describes {len(have)} layers of experts, the store holds {len(packed)} others"
-        raise ModelError(message, source=str(store), hint="config.json is not the packed one; pack again")
+        raise ModelError(message, source=str(store), hint=_NOT_PACKED)
     for (name, module), shard in zip(modules, manifest.layers, strict=True):
         for spec in shard.tensors:
             shape = tuple(getattr(module, spec.name).shape[1:])
             if shape != spec.shape:
                 message = f"{name}.{spec.name} is {shape} an expert in the config, {spec.shape} in the store"
-                raise ModelError(message, source=str(store), hint="config.json is not the packed one; pack again")
+                raise ModelError(message, source=str(store), hint=_NOT_PACKED)
 
 
 def _rest(reader: Reader, threads: int) -> dict[str, torch.Tensor]:
-    """Every weight that is not an expert's, as views of one private mapping that is read in blocks, several at a time."""
+    """Every weight that is not an expert's, as views of one private mapping, read in blocks, several at a time."""
     shard = reader.manifest.rest
     memory = anonymous(max(1, shard.records) * shard.record_bytes)
     whole = memoryview(memory)
@@ -83,7 +92,7 @@ def _parameters_on_meta() -> Iterator[None]:
         if parameter is not None:
             module._parameters[name] = torch.nn.Parameter(parameter.detach().to("meta"), requires_grad=False)
 
-    torch.nn.Module.register_parameter = on_meta  # type: ignore[method-assign]
+    torch.nn.Module.register_parameter = on_meta  # type: ignore[assignment, method-assign]
     try:
         yield
     finally:

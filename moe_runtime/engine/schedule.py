@@ -1,7 +1,7 @@
 """Who computes what, in which order. Plain values; tensors only carry the ids.
 
-Sums are made in ascending order of experts, as transformers' eager code does, whatever order the experts are computed in:
-floating-point addition is not associative, and equal order is what makes logits equal to the last bit.
+Sums are made in ascending order of experts, as transformers' eager code does, in whatever order the experts are
+computed: floating-point addition is not associative, and equal order is what makes logits equal to the last bit.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ def choices_of_one(ids: list[int], experts: int) -> dict[int, int] | None:
 
 
 def choices_of_many(ids: torch.Tensor, experts: int) -> dict[int, tuple[torch.Tensor, torch.Tensor]]:
-    """Expert -> (tokens, places), experts ascending; ids is [T, k]. One stable sort for the layer instead of a search for
-    each expert; the order within an expert (by place, then token) is that of `torch.where` on transformers' mask."""
+    """Expert -> (tokens, places), experts ascending; ids is [T, k]. One stable sort for the layer instead of a search
+    for each expert; the order within an expert (by place, then token) is that of transformers' `torch.where`."""
     tokens = ids.shape[0]
     flat = ids.t().reshape(-1)
     order = torch.argsort(flat, stable=True)

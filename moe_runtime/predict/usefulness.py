@@ -2,7 +2,7 @@
 is measured all the time, also while it is not acted on (the guess is free, only the read costs), and is acted on only
 while it is right often enough. Plain Python.
 
-A kind is how sure the guess looks: its rank among one token's choices, or for several tokens how many agree.
+A kind is how sure the guess looks: for one token how clearly the expert was chosen, for several how many agree.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Usefulness:
         if wasted > WASTE_CEILING:
             self.threshold = min(1.01, self.threshold + 0.05)
         elif wasted < _WASTE_FLOOR:
-            self.threshold = max(0.5, self.threshold - 0.025)
+            self.threshold = max(0.3, self.threshold - 0.05)
 
     @property
     def is_off(self) -> bool:

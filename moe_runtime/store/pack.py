@@ -1,4 +1,4 @@
-"""Checkpoint in, store out: one layer in memory at a time, each shard written whole or not at all, resumed where it stopped.
+"""Checkpoint in, store out: one layer in memory at a time, each shard whole or not there, resumed where it stopped.
 
 plan the shards -> write each layer -> write the rest -> copy config and tokenizer -> write the manifest
 """
@@ -160,7 +160,7 @@ def _write_shard(store: Path, store_id: str, shard: Shard, records: Iterable[Byt
             file.write(header)
             for record in records:
                 checks.append(check_of(record))
-                digest.update(record)
+                digest.update(record.data)
                 file.write(record.data)
             file.flush()
             os.fsync(file.fileno())
