@@ -61,44 +61,42 @@ def options_of(query: str) -> dict[str, Any]:
 
 
 def store_at(where: str) -> Path:
-    """The store's folder. Raises NotFound with what makes one."""
-    path = converted_folder() / "store" if where == CONVERTED else Path(where)
-    if (path / MANIFEST).is_file():
-        return path
+    """The store's folder; for smollm2 the best of what was made. Raises NotFound with what makes one."""
+    paths = [folder / "store" for folder in converted_folders()] if where == CONVERTED else [Path(where)]
+    for path in paths:
+        if (path / MANIFEST).is_file():
+            return path
     if where == CONVERTED:
-        raise NotFound(
-            "SmolLM2 is not converted yet", hint=f"`graphmem moe refactorize {CONVERTED}` takes some minutes"
-        )
-    raise NotFound(f"no store of experts at {path}", hint="`graphmem moe pack CHECKPOINT STORE` makes one")
+        raise NotFound("SmolLM2 is not converted yet", hint=f"`graphmem moe refactorize {CONVERTED}`, some minutes")
+    raise NotFound(f"no store of experts at {where}", hint="`graphmem moe pack CHECKPOINT STORE` makes one")
 
 
-def converted_folder() -> Path:
-    """Where the converted SmolLM2 is kept: its name holds the recipe, so that another recipe is another folder."""
-    from graphmem.moe_runtime.refactor.plan import Plan
+def converted_folders() -> tuple[Path, Path]:
+    """Where the converted SmolLM2 is kept, and the quickly converted one. The names hold the recipes: another recipe is
+    another folder."""
+    from graphmem.moe_runtime.refactor.plan import QUICK, Plan
 
-    return cache_folder() / "moe" / f"{CONVERTED}-{Plan().digest(CONVERTED)}"
-
-
-def is_converted() -> bool:
-    return (converted_folder() / "store" / MANIFEST).is_file()
+    home = cache_folder() / "moe"
+    return home / f"{CONVERTED}-{Plan().digest(CONVERTED)}", home / f"{CONVERTED}-quick-{QUICK.digest(CONVERTED)}"
 
 
-def convert(*, threads: int, tick: Tick) -> dict[str, Any]:
-    """Converts and packs SmolLM2, keeping what is there already; what refactor.json says. Raises NotFound when it was
-    not fetched."""
+def convert(*, quick: bool, threads: int, tick: Tick) -> tuple[Path, dict[str, Any]]:
+    """Converts and packs SmolLM2, keeping what is there already: its folder, and what refactor.json says. Raises
+    NotFound when it was not fetched."""
     source = dense_source(CONVERTED)
     from graphmem.moe_runtime import Engine
     from graphmem.moe_runtime.refactor.convert import refactorize
+    from graphmem.moe_runtime.refactor.plan import QUICK, Plan
 
-    folder = converted_folder()
+    folder = converted_folders()[quick]
     try:
-        report = refactorize(source, folder / "checkpoint", threads=threads, tick=tick)
+        report = refactorize(source, folder / "checkpoint", QUICK if quick else Plan(), threads=threads, tick=tick)
         Engine.pack(
             folder / "checkpoint", folder / "store", progress=lambda done, all_: tick("pack", done / max(1, all_))
         )
     except MoeError as error:
         raise translated(error) from error
-    return report
+    return folder, report
 
 
 def dense_source(source: str) -> Path:
@@ -117,7 +115,7 @@ def routed(where: str, text: str | None, tokens: int) -> Profile:
     from graphmem.moe_runtime.profile import checkpoint, profiled
     from graphmem.moe_runtime.refactor.text import calibration
 
-    words = text if text is not None else "\n\n".join(calibration(0)[:200])
+    words = text if text is not None else "\n\n".join(calibration(0, 6 * tokens))
     if where != CONVERTED and (Path(where) / "config.json").is_file() and not (Path(where) / MANIFEST).is_file():
         model, tokenizer = checkpoint(Path(where))
         return profiled(model, tokenizer(words)["input_ids"][:tokens])

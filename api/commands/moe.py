@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +20,13 @@ if TYPE_CHECKING:
 moe = typer.Typer(help="The generator of this machine: Mixture-of-Experts models from disk.", no_args_is_help=True)
 Threads = Annotated[int, typer.Option("--threads", min=1, help="Threads that compute.")]
 MIB = 2**20
+
+
+@moe.callback()
+def quietly() -> None:
+    """The generator of this machine: Mixture-of-Experts models from disk."""
+    os.environ.setdefault("TQDM_DISABLE", "1")  # transformers' own bars would run through ours
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 
 @moe.command()
@@ -77,27 +85,29 @@ def refactorize(
     ] = None,
     *,
     shared: Annotated[float, typer.Option(min=0.05, max=0.95, help="Share of the neurons all tokens use.")] = 0.5,
-    experts: Annotated[int, typer.Option(min=2, max=256, help="Experts a layer that the others form.")] = 16,
-    active: Annotated[int, typer.Option(min=1, help="Experts a token uses, on average over layers.")] = 8,
+    experts: Annotated[int, typer.Option(min=2, max=256, help="Experts a layer that the others form.")] = 32,
+    active: Annotated[float, typer.Option(min=1, help="Experts a token uses, on average over layers.")] = 17.0,
     text: Annotated[list[Path] | None, typer.Option(help="Your own text to calibrate on, beside ours.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Without training: about a minute, a worse model.")] = False,
     threads: Threads = 2,
     output: Format = Output.TEXT,
 ) -> None:
     """Make a dense model a Mixture of Experts whose routes are known one layer ahead (Read-ME). Takes minutes."""
+    from dataclasses import replace
+
+    from graphmem.api.engines import CONVERTED, convert, dense_source
+    from graphmem.moe_runtime.refactor.plan import QUICK, Plan
+
+    if target is None and source != CONVERTED:
+        raise InputError("say where the new checkpoint goes", hint="graphmem moe refactorize SOURCE TARGET")
     with ticking(console(stderr=True)) as tick:
         if target is None:
-            from graphmem.api.engines import CONVERTED, convert, converted_folder
-
-            if source != CONVERTED:
-                raise InputError("say where the new checkpoint goes", hint="graphmem moe refactorize SOURCE TARGET")
-            folder, report = converted_folder(), convert(threads=threads, tick=tick)
+            folder, report = convert(quick=quick, threads=threads, tick=tick)
         else:
-            from graphmem.api.engines import dense_source
             from graphmem.moe_runtime.refactor.convert import refactorize as run
-            from graphmem.moe_runtime.refactor.plan import Plan
 
             texts = [path.read_text(encoding="utf-8") for path in text or ()]
-            plan = Plan(shared=shared, experts=experts, active=active)
+            plan = replace(QUICK if quick else Plan(), shared=shared, experts=experts, active=active)
             folder = target
             report = run(dense_source(source), target, plan, threads=threads, texts=texts, tick=tick)
     if output is Output.JSON:

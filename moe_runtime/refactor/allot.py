@@ -21,12 +21,12 @@ def dropping_costs(outputs: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
     return torch.cat([costs.flip(0), costs.new_zeros(1)])
 
 
-def allotted(costs: Sequence[torch.Tensor], active: int, least: int) -> list[int]:
+def allotted(costs: Sequence[torch.Tensor], active: float, least: int) -> list[int]:
     """Experts to use in each layer, `active` on average and `least` anywhere, at the least total cost: always the
     step next that saves most an expert (over the lower convex hull, so that a flat start hides no drop behind it)."""
     experts = len(costs[0]) - 1
     given = [least] * len(costs)
-    left = active * len(costs) - sum(given)
+    left = round(active * len(costs)) - sum(given)
     while left > 0:
         gains = [
             best_step(cost.tolist(), have, min(experts, have + left)) for cost, have in zip(costs, given, strict=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import json
 import shutil
+import struct
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -33,6 +34,8 @@ Tick = Callable[[str, float], None]  # what is being done, and the share of it t
 #: Fields of a dense config that say nothing about the converted model.
 DROPPED = ("model_type", "architectures", "transformers_version", "_name_or_path", "_model_name_or_path", "dtype")
 REPORT = "refactor.json"
+#: Rows of the manual that perplexity is measured on; characters of it that a token has at most.
+HELD, CHARS = 8, 6
 
 
 def refactorize(
@@ -75,7 +78,7 @@ def dense_folder(source: Path, work: Path) -> Path:
         raise InputError("is neither a model folder nor a GGUF file", source=str(source))
     try:
         gguf_to_folder(source, work)
-    except ValueError as error:
+    except (ValueError, KeyError, IndexError, struct.error) as error:
         raise InputError(f"cannot be read as a GGUF model: {error}", source=str(source)) from error
     return work
 
@@ -88,9 +91,8 @@ def converted(folder: Path, target: Path, plan: Plan, texts: Sequence[str], tick
     dense: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     dense.eval()
     read, trained, held = gathered(dense, tokenizer, plan, texts, clock)
-    student = student_of(dense, config, read, weighed=plan.weigh_rows, seed=plan.seed, tick=clock)
+    student = student_of(dense, config, read, plan, clock)
     distilled(student, dense, trained, tick=clock)
-    config.num_experts_per_tok = max(config.experts_per_layer or [plan.active])
     model = exported(student, config)
     report = {
         **asdict(plan),
@@ -130,7 +132,7 @@ def config_for(folder: Path, plan: Plan) -> RefactoredLlamaConfig:
         **fields,
         attention=dense.model_type,
         num_experts=plan.experts,
-        num_experts_per_tok=plan.active,
+        num_experts_per_tok=round(plan.active),
         moe_intermediate_size=expert,
         shared_intermediate_size=shared,
     )
@@ -142,10 +144,10 @@ def gathered(
     """Rows [R, length] to fit on, to train on, and to measure by (Python's manual, of which none is trained on)."""
     begun = openings(tokenizer, plan.seed, plan.written)
     own = written(copy.deepcopy(dense).to(torch.bfloat16), tokenizer, begun, plan.written_tokens, tick)
-    manual = rows_of(tokenizer, calibration(plan.seed), plan.length)
-    mine = rows_of(tokenizer, [*own, *texts], plan.length)
-    held, manual = manual[:8], manual[8:]
     wanted = max(plan.read_rows, plan.distil_rows)
+    manual = rows_of(tokenizer, calibration(plan.seed, CHARS * plan.length * (wanted + HELD)), plan.length)
+    mine = rows_of(tokenizer, [*own, *texts], plan.length)
+    held, manual = manual[:HELD], manual[HELD:]
     mine = mine[torch.randperm(len(mine))][: wanted * 2 // 3]
     rows = torch.cat([mine, manual[: wanted - len(mine)]])
     rows = rows[torch.randperm(len(rows))]

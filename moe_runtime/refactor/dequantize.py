@@ -52,6 +52,7 @@ ARCHITECTURES = {"llama": "LlamaForCausalLM", "qwen2": "Qwen2ForCausalLM", "qwen
 
 def gguf_weights(file: Path, config: Any) -> dict[str, torch.Tensor]:
     """All weights in float32 by their Hugging Face names."""
+    import numpy as np
     import torch
     from gguf import GGUFReader
     from gguf.quants import dequantize
@@ -63,7 +64,7 @@ def gguf_weights(file: Path, config: Any) -> dict[str, torch.Tensor]:
         name = hf_name(tensor.name)
         if name is None:
             continue
-        values = torch.from_numpy(dequantize(tensor.data, tensor.tensor_type)).float()
+        values = torch.from_numpy(np.array(dequantize(tensor.data, tensor.tensor_type), np.float32))
         values = values.reshape(tuple(int(n) for n in reversed(tensor.shape)))
         if config.model_type == "llama" and ".attn_q." in tensor.name:
             values = unpermuted(values, config.num_attention_heads)

@@ -15,7 +15,13 @@ from graphmem.moe_runtime.refactor.divide import divided
 from graphmem.moe_runtime.refactor.fit import expert_norms, expert_outputs, fitted_router, refitted_down
 from graphmem.moe_runtime.refactor.masked import MaskedBlock
 from graphmem.moe_runtime.refactor.model import RefactoredLlamaConfig, RefactoredLlamaForCausalLM
+from graphmem.moe_runtime.refactor.plan import Plan
 from graphmem.moe_runtime.refactor.sensitivity import metrics
+
+#: Every layer uses at least one of so many experts, whatever leaving them out seems to cost.
+LEAST = 5
+#: Every so many tokens are refitted on: the solution barely moves, the time halves.
+REFIT_STEP = 2
 
 Tick = Callable[[str, float], None]  # what is being done, and the share of it that is done
 
@@ -30,24 +36,22 @@ class Divided:
     costs: torch.Tensor
 
 
-def student_of(
-    dense: Any, config: RefactoredLlamaConfig, rows: torch.Tensor, *, weighed: int, seed: int, tick: Tick
-) -> Any:
+def student_of(dense: Any, config: RefactoredLlamaConfig, rows: torch.Tensor, plan: Plan, tick: Tick) -> Any:
     """A `RefactoredLlamaForCausalLM` with masked blocks, as near to `dense` as closed forms bring it. `config` is
     completed by the number of experts that each layer uses.
 
-    `rows` [R, T] is the calibration text; the cost of errors is estimated on the first `weighed` of them.
+    `rows` [R, T] is the calibration text.
     """
     inputs = feed_forward_inputs(dense, rows, tick)
-    roots = metrics(dense, rows[:weighed], tick)
+    roots = metrics(dense, rows[: plan.weigh_rows], tick)
     mlps = [layer.mlp for layer in dense.model.layers]
     parts = []
     for layer, mlp in enumerate(mlps):
-        parts.append(divided_layer(mlp, roots[layer], inputs[layer], inputs[max(0, layer - 1)], config, seed))
+        parts.append(divided_layer(mlp, roots[layer], inputs[layer], inputs[max(0, layer - 1)], config, plan.seed))
         tick("divide", (layer + 1) / len(mlps))
-    config.experts_per_layer = allotted(
-        [part.costs for part in parts], config.num_experts_per_tok, max(1, config.num_experts // 4)
-    )
+    least = min(config.num_experts // LEAST, int(plan.active))
+    config.experts_per_layer = allotted([part.costs for part in parts], plan.active, max(1, least))
+    config.num_experts_per_tok = max(config.experts_per_layer)
     student = RefactoredLlamaForCausalLM(config)
     student.load_state_dict(dense.state_dict(), strict=False)
     student.tie_weights()
@@ -81,8 +85,8 @@ def refitted(mlp: Any, gate: Any, part: Divided, inputs: torch.Tensor, ahead: to
     gate.weight.copy_(part.weight)
     gate.bias.copy_(part.bias)
     block = MaskedBlock(mlp, gate, part.owner)
-    inner, down = activations(mlp, inputs), mlp.down_proj.weight
-    logits, _, chosen = gate(ahead.float())
+    inner, down = activations(mlp, inputs[::REFIT_STEP]), mlp.down_proj.weight
+    logits, _, chosen = gate(ahead[::REFIT_STEP].float())
     masked = inner * block.mask(logits, chosen)
     mlp.down_proj.weight.copy_(refitted_down(masked, inner @ down.T, down))
     return block

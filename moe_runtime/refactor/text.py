@@ -11,6 +11,7 @@ import ast
 import random
 import sysconfig
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,14 +75,24 @@ CONTEXTS = (
     ("Pavel: I am allergic to nuts, so please leave them out of the cake.", "What is Pavel allergic to?"),
     ("The ferry leaves from the east pier at noon. Tickets cost four euros.", "What does a ticket cost?"),
 )
-SYSTEM = "Answer from the evidence alone, in one sentence, and cite it as [1]."
+SYSTEM = "Answer the question from the evidence in one short sentence."
 
 
-def calibration(seed: int) -> list[str]:
-    """Pieces of Python's manual and docstrings, shuffled: some 500,000 characters."""
-    pieces = [*manual(), *docstrings()]
+def calibration(seed: int, chars: int) -> list[str]:
+    """Pieces of Python's manual and docstrings, shuffled, at least `chars` in all if there are so many."""
+    pieces = list(documented())
     random.Random(seed).shuffle(pieces)
+    total = 0
+    for count, piece in enumerate(pieces):
+        total += len(piece)
+        if total >= chars:
+            return pieces[: count + 1]
     return pieces
+
+
+@cache
+def documented() -> tuple[str, ...]:
+    return (*manual(), *docstrings())
 
 
 def manual() -> Iterator[str]:
@@ -108,22 +119,22 @@ def docstrings() -> Iterator[str]:
 
 
 def openings(tokenizer: Any, seed: int, count: int) -> list[str]:
-    """What the dense model is asked to go on from: half talk, a quarter prose, the rest questions."""
+    """What the dense model is asked to go on from: three eighths talk, three prose (half of it from nothing at all, as
+    its training began), two questions."""
     draw = random.Random(seed)
-    return [opening(tokenizer, draw, index) for index in range(count)]
+    return [opening(tokenizer, draw, index % 8) for index in range(count)]
 
 
-def opening(tokenizer: Any, draw: random.Random, index: int) -> str:
-    kind = index % 8
-    if kind < 4:
+def opening(tokenizer: Any, draw: random.Random, kind: int) -> str:
+    if kind < 3:
         one, other = draw.sample(PEOPLE, 2)
         return f"{one}: Hey {other}, {draw.choice(OPENINGS)}\n{other}:"
     if kind < 6:
-        return draw.choice(PROSE)
+        return draw.choice(PROSE) if kind % 2 else str(tokenizer.unk_token or tokenizer.eos_token)
     if kind == 6 or tokenizer.chat_template is None:
         return chat(tokenizer, [("user", draw.choice(QUESTIONS))])
     evidence, question = draw.choice(CONTEXTS)
-    asked = f'<evidence n="1">{evidence}</evidence>\n\n{question}'
+    asked = f"Evidence:\n{evidence}\n\nQuestion: {question}"
     return chat(tokenizer, [("system", SYSTEM), ("user", asked)])
 
 
