@@ -102,12 +102,12 @@ def answer(
         told = engine_told(generator)
     if output is Output.JSON:
         print_json(answer_json(given, nodes))
-        return
-    screen = console()
-    show_answer(screen, given, nodes, text_shown=streaming)
-    if explain:
-        screen.print()
-        show_evidence(screen, given, nodes)
+    else:
+        screen = console()
+        show_answer(screen, given, nodes, text_shown=streaming)
+        if explain:
+            screen.print()
+            show_evidence(screen, given, nodes)
     if told:
         note(f"engine: {told}")
 

@@ -23,7 +23,7 @@ class Plan:
     written_tokens: int = 128
     read_rows: int = 56
     weigh_rows: int = 10
-    distil_rows: int = 192
+    distil_rows: int = 160
     length: int = 256
     seed: int = 0
 

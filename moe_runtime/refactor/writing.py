@@ -9,7 +9,7 @@ import torch
 
 #: Openings continued at once, and how they are sampled: a little sharper than the model, whose own tail is noise.
 BATCH = 64
-TEMPERATURE, TOP_P = 0.8, 0.95
+TEMPERATURE, TOP_P, TOP_K = 0.8, 0.95, 200
 
 
 def written(
@@ -56,6 +56,7 @@ def continued(
 
 
 def sampled(logits: torch.Tensor) -> torch.Tensor:
-    chances, order = torch.softmax(logits / TEMPERATURE, dim=-1).sort(dim=-1, descending=True)
+    best, order = (logits / TEMPERATURE).topk(min(TOP_K, logits.shape[1]), dim=-1)
+    chances = best.softmax(-1)
     kept = chances * (chances.cumsum(-1) - chances < TOP_P)
     return order.gather(1, torch.multinomial(kept, 1))[:, 0]
