@@ -8,7 +8,7 @@ from html import escape
 from graphmem.moe_runtime.profile.report import Profile
 
 WIDTH, HEIGHT = 860, 380
-PANEL, TOP, BOTTOM = 330, 70, 310
+PANEL, TOP, BOTTOM = 330, 84, 310
 LEFTS = (70, 490)
 MODEL, OTHER, MUTED = "#0b6e99", "#c8553d", "#6b7280"
 Line = tuple[str, str, str, Sequence[float]]  # name, colour, dash, values in 0..1
@@ -22,7 +22,7 @@ def plotted(profile: Profile, title: str) -> str:
         ("random routing", MUTED, "5 4", list(profile.chance.values())),
     ]
     hits: list[Line] = [
-        ("SCH: best cache a segment of 16", OTHER, "", [row.sch for row in profile.rows]),
+        ("SCH, segments of 16", OTHER, "", [row.sch for row in profile.rows]),
         ("LRU cache", MODEL, "", [row.lru for row in profile.rows]),
     ]
     parts = [
@@ -54,12 +54,12 @@ def panel(left: int, below: str, beside: str, ticks: Sequence[str], lines: Seque
     places = columns(left, len(ticks))
     parts += [text(x, BOTTOM + 18, tick, anchor="middle", fill=MUTED) for x, tick in zip(places, ticks, strict=True)]
     parts.append(text(left + PANEL / 2, BOTTOM + 38, below, anchor="middle"))
-    parts.append(text(left - 34, TOP - 8, beside))
+    parts.append(text(left - 34, TOP - 12, beside))
     for row, (name, colour, dash, values) in enumerate(lines):
         points = " ".join(f"{x:.1f},{height_of(value):.1f}" for x, value in zip(places, values, strict=True))
         style = f'fill="none" stroke="{colour}" stroke-width="2" stroke-dasharray="{dash}"'
         parts.append(f'<polyline points="{points}" {style}/>')
-        x, y = left + 16 + 150 * row, BOTTOM + 60
+        x, y = left + 16 + 160 * row, BOTTOM + 60
         parts.append(
             f'<line x1="{x - 16}" x2="{x - 2}" y1="{y - 4}" y2="{y - 4}" stroke="{colour}" '
             f'stroke-width="2" stroke-dasharray="{dash}"/>'
