@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,13 +12,14 @@ from pathlib import Path
 import httpx
 import openai
 import pytest
+from openai.types.chat import ChatCompletionChunk
 
 from graphmem.moe_runtime import Engine
 from graphmem.moe_runtime.serve import Limits, Scheduler
 from tests.moe_runtime.serving import served, small_store, until
 
 HELLO = [{"role": "user", "content": "Hello"}]
-REQUESTS = 500
+REQUESTS = 500 if os.environ.get("GRAPHMEM_TEST_FULL") else 160
 
 
 @pytest.fixture(scope="module")
@@ -165,17 +167,18 @@ def test_a_client_that_goes_is_cancelled_whether_it_streams_or_not(engine: Engin
 
 
 def test_sixteen_streams_cancelled_at_random_leak_neither_slots_nor_memory(engine: Engine) -> None:
-    limits = Limits(active=4, waiting=8)
+    limits = Limits(active=4, waiting=10)  # sixteen clients do not fit: some are refused and come again
     with served(engine, limits) as (base, scheduler):
         asyncio.run(many(base, scheduler, REQUESTS // 4))
+        until(lambda: idle(scheduler))
         before = anonymous_kib()
         told = asyncio.run(many(base, scheduler, REQUESTS))
         until(lambda: idle(scheduler))
-        assert sum(told.values()) == REQUESTS
+        assert told["finished"] + told["left"] == REQUESTS
         assert min(told.values()) > 0, told
         counts = scheduler.counts
         assert counts.failed == 0
-        assert counts.finished + counts.cancelled + counts.refused == REQUESTS + REQUESTS // 4
+        assert counts.finished + counts.cancelled == REQUESTS + REQUESTS // 4
     assert anonymous_kib() - before < 32 * 1024
 
 
@@ -187,21 +190,24 @@ async def many(base: str, scheduler: Scheduler, requests: int) -> dict[str, int]
 
     async def one(client: openai.AsyncOpenAI) -> None:
         for leaves, after, tokens in plan:
-            try:
-                stream = await client.chat.completions.create(
-                    model="small", messages=HELLO, max_tokens=tokens, stream=True, temperature=1.0, seed=tokens
-                )
-            except openai.RateLimitError:
-                told["refused"] += 1
-                continue
-            assert scheduler.load()["waiting"] <= scheduler.limits.waiting
             seen = 0
-            async with stream:
+            async with await begun(client, tokens) as stream:
+                assert scheduler.load()["waiting"] <= scheduler.limits.waiting
                 async for _ in stream:
                     seen += 1
                     if leaves and seen >= after:
                         break
             told["left" if leaves and seen >= after else "finished"] += 1
+
+    async def begun(client: openai.AsyncOpenAI, tokens: int) -> openai.AsyncStream[ChatCompletionChunk]:
+        while True:
+            try:
+                return await client.chat.completions.create(
+                    model="small", messages=HELLO, max_tokens=tokens, stream=True, temperature=1.0, seed=tokens
+                )
+            except openai.RateLimitError:
+                told["refused"] += 1
+                await asyncio.sleep(0.05)
 
     async with openai.AsyncOpenAI(base_url=f"{base}/v1", api_key="none", max_retries=0) as client:
         await asyncio.gather(*(one(client) for _ in range(16)))
