@@ -16,7 +16,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from strawberry.fastapi import GraphQLRouter
 
 import graphmem
-from graphmem.api.generators import generator_of
+from graphmem.api.generators import close, generator_of
 from graphmem.api.graphql.context import Context, Gate
 from graphmem.api.graphql.limits import extensions_of
 from graphmem.api.graphql.schema import build_schema
@@ -26,6 +26,7 @@ from graphmem.api.stream import AnswerStream
 from graphmem.errors import GraphmemError, InputError, StoreError
 
 if TYPE_CHECKING:
+    from graphmem.answer import Generator
     from graphmem.memory import Memory
 
 #: Status of an error by its exit code; anything else is 500.
@@ -55,12 +56,19 @@ def create_app(settings: Settings | None = None, *, memory: Memory | None = None
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.gate = Gate(chosen.limits.threads)
-        app.state.memory = memory if memory is not None else await app.state.gate.run(lambda: opened(chosen))
-        try:
+        if memory is not None:
+            app.state.memory = memory
             yield
-        finally:
-            if memory is None:
+            return
+        generator = await app.state.gate.run(lambda: generator_of(chosen.llm))
+        try:
+            app.state.memory = await app.state.gate.run(lambda: opened(chosen, generator))
+            try:
+                yield
+            finally:
                 app.state.memory.close()
+        finally:
+            close(generator)
 
     app = FastAPI(title="graphmem", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.settings = chosen
@@ -73,8 +81,9 @@ def create_app(settings: Settings | None = None, *, memory: Memory | None = None
     return app
 
 
-def opened(settings: Settings) -> Memory:
-    return graphmem.open(settings.store, space=settings.space, generator=generator_of(settings.llm))
+def opened(settings: Settings, generator: Generator | None = None) -> Memory:
+    """The memory that the settings name; `generator` writes its answers and stays the caller's."""
+    return graphmem.open(settings.store, space=settings.space, generator=generator)
 
 
 def known_hosts(settings: Settings) -> tuple[str, ...] | None:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 import graphmem
-from graphmem.api.commands import ask, bulk, care, explore, serve, transfer
+from graphmem.api.commands import ask, bulk, care, explore, models, moe, serve, transfer
 from graphmem.api.environment import check_names
 from graphmem.api.terminal import fail, say
 
@@ -45,7 +45,8 @@ COMMANDS: tuple[Callable[..., None], ...] = (
 for command in COMMANDS:
     app.command()(command)
 app.add_typer(bulk.jobs, name="jobs")
-app.add_typer(serve.models, name="models")
+app.add_typer(models.models, name="models")
+app.add_typer(moe.moe, name="moe")
 
 
 def show_version(wanted: bool) -> None:

@@ -21,9 +21,10 @@ from urllib.request import Request, urlopen
 from rich.console import Console
 from rich.text import Text
 
+from graphmem.api.engines import store_at
 from graphmem.api.explain import spoken
 from graphmem.api.terminal import fail
-from graphmem.errors import GraphmemError
+from graphmem.errors import GraphmemError, NotFound
 
 STORE = Path("build") / "demo.db"
 QUESTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -51,6 +52,9 @@ GRAPHQL = """query Answer($question: String!) {
 }"""
 GRAPHQL_QUESTION = "When did Ines move?"
 PATHS_SHOWN = 3
+ENGINE_QUESTION = "Where does the ferry to Skerrow leave from?"
+#: Seconds that making the model may take, on a slow machine; a command of the demonstration may take otherwise.
+CONVERSION_S, COMMAND_S = 1200, 300
 
 
 def main(store: str = "") -> int:
@@ -62,6 +66,7 @@ def main(store: str = "") -> int:
         put_in(screen, store)
         ask(screen, store)
         ask_by_graphql(screen, store)
+        ask_the_engine(screen, store)
     except (GraphmemError, URLError) as error:
         return fail(error)
     tell_where_to_click(screen, store, time.perf_counter() - began)
@@ -128,8 +133,24 @@ def step_words(step: dict[str, Any], hit: dict[str, Any]) -> str:
     return f"{spoken(step['kind'])} ×{step['weight']:.3f} → {end}"
 
 
+def ask_the_engine(screen: Console, store: str) -> None:
+    """The last answer is written by a model of this machine. Making it takes a download and a minute or two, once."""
+    heading(screen, "4. Let a model of this machine write", "a Mixture of Experts, a quarter of its experts in memory")
+    try:
+        store_at("smollm2")
+    except NotFound:
+        screen.print(Text("\nOnce: SmolLM2 (93 MB) is fetched and made a Mixture of Experts, quickly.", style="dim"))
+        try:
+            run(screen, "models", "fetch", "smollm2")
+        except GraphmemError:
+            screen.print(Text("No network: this part is left out.", style="dim"))
+            return
+        run(screen, "moe", "refactorize", "smollm2", "--quick", timeout_s=CONVERSION_S)
+    run(screen, "answer", ENGINE_QUESTION, "--stream", "--generator", "moe:smollm2", "--store", store)
+
+
 def tell_where_to_click(screen: Console, store: str, seconds: float) -> None:
-    heading(screen, "4. Your turn", f"all of the above took {seconds:.0f} s")
+    heading(screen, "5. Your turn", f"all of the above took {seconds:.0f} s")
     graphmem = nearby(Path(sys.executable).with_name("graphmem"))
     screen.print(Text(f"\nStart the server        {graphmem} serve --store {store}"))
     screen.print(Text("then open               http://127.0.0.1:8787          ask, and see how it was found"))
@@ -144,12 +165,15 @@ def heading(screen: Console, title: str, about: str) -> None:
     screen.print(Text(about, style="dim"))
 
 
-def run(screen: Console, *arguments: str) -> None:
+def run(screen: Console, *arguments: str, timeout_s: float = COMMAND_S) -> None:
     """Shows a command as one would type it, runs it, and says how long it took. GraphmemError when it fails."""
     typed = " ".join(f'"{part}"' if " " in part else part for part in arguments)
     screen.print(Text(f"\n$ graphmem {typed}", style="cyan"))
     began = time.perf_counter()
-    done = subprocess.run(command(*arguments), check=False)
+    try:
+        done = subprocess.run(command(*arguments), timeout=timeout_s, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise GraphmemError(f"`graphmem {typed}` took more than {timeout_s:g} s", hint="try it alone") from error
     if done.returncode:
         raise GraphmemError(f"`graphmem {typed}` ended with exit code {done.returncode}", hint="its error is above")
     screen.print(Text(f"({time.perf_counter() - began:.1f} s)", style="dim"))

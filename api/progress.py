@@ -10,6 +10,7 @@ from graphmem.api.terminal import one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import TaskID
 
     from graphmem.ingest import Progress
 
@@ -41,6 +42,27 @@ def counted(console: Console, title: str) -> Iterator[Callable[[int, int, str], 
             bar.update(task, total=max(1, total), completed=done, told=told)
 
         yield draw
+
+
+@contextmanager
+def ticking(console: Console) -> Iterator[Callable[[str, float], None]]:
+    """Gives what draws where a long piece of work stands: called with a step's name and the share of it that is done.
+    Without a terminal each step is one line when it begins."""
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn("{task.description:<8}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
+    with Bar(*columns, TimeElapsedColumn(), console=console, disable=not console.is_terminal) as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def tick(step: str, share: float) -> None:
+            if step not in tasks:
+                tasks[step] = bar.add_task(step, total=1)
+                if not console.is_terminal:
+                    console.print(f"{step} …")
+            bar.update(tasks[step], completed=share)
+
+        yield tick
 
 
 def words(now: Progress) -> str:

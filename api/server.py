@@ -14,6 +14,8 @@ from graphmem.api.settings import Settings
 from graphmem.errors import InputError, SettingError
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
     from graphmem.memory import Memory
 
 
@@ -49,14 +51,19 @@ def unusable(settings: Settings, error: OSError) -> InputError:
 
 
 def run(settings: Settings, memory: Memory, taken: socket.socket) -> None:
-    """Serves until Ctrl-C or SIGTERM. The memory stays the caller's."""
-    import uvicorn
-
+    """Serves a memory until Ctrl-C or SIGTERM. It stays the caller's."""
     from graphmem.api.app import create_app
+
+    run_app(create_app(settings, memory=memory), taken)
+
+
+def run_app(app: FastAPI, taken: socket.socket) -> None:
+    """Serves an app until Ctrl-C or SIGTERM."""
+    import uvicorn
 
     def stop(*_: object) -> None:
         raise SystemExit(128 + signal.SIGTERM)
 
     signal.signal(signal.SIGTERM, stop)  # uvicorn ends in order, then hands the signal on: the memory is still open
-    config = uvicorn.Config(create_app(settings, memory=memory), log_level="warning", timeout_graceful_shutdown=5)
+    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5)
     uvicorn.Server(config).run(sockets=[taken])

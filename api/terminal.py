@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from graphmem.errors import GraphmemError
+from graphmem.moe_runtime.errors import MoeError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -60,7 +61,7 @@ def fail(error: BaseException) -> int:
     """Says what went wrong, where, and what to do; returns the exit code. GRAPHMEM_DEBUG=1 adds the traceback."""
     if debugging():
         traceback.print_exception(error)
-    if isinstance(error, GraphmemError):
+    if isinstance(error, GraphmemError | MoeError):  # the engine's tree has the shape of the library's
         note(f"graphmem: {error}" + (f". {sentence(error.hint)}" if error.hint else ""))
         return error.exit_code
     note(f"graphmem: unexpected {type(error).__name__}: {error}. GRAPHMEM_DEBUG=1 shows where; please report it.")

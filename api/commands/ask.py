@@ -18,6 +18,7 @@ from graphmem.api.commands.options import (
     nodes_of,
     open_memory,
 )
+from graphmem.api.generators import generating
 from graphmem.api.terminal import console, note, print_json, printable, say
 from graphmem.api.wire import answer_json, ids_of, recall_json, report_json
 
@@ -100,17 +101,30 @@ def answer(
     from graphmem.api.explain import show_answer, show_evidence
 
     streaming = stream and output is Output.TEXT
-    with open_memory(store, space, llm=llm) as memory:
+    with generating(llm) as generator, open_memory(store, space, generator=generator) as memory:
         given = run_answer(memory, from_stdin(question), limit=limit, now=now, deadline=deadline, streaming=streaming)
         nodes = nodes_of(memory, ids_of(given.recall) | {c.passage.source for c in given.citations})
+        told = engine_told(generator)
     if output is Output.JSON:
         print_json(answer_json(given, nodes))
-        return
-    screen = console()
-    show_answer(screen, given, nodes, text_shown=streaming)
-    if explain:
-        screen.print()
-        show_evidence(screen, given, nodes)
+    else:
+        screen = console()
+        show_answer(screen, given, nodes, text_shown=streaming)
+        if explain:
+            screen.print()
+            show_evidence(screen, given, nodes)
+    if told:
+        note(f"engine: {told}")
+
+
+def engine_told(generator: object) -> str:
+    """What an engine of this process did; "" for other generators."""
+    stats = getattr(generator, "stats", None)
+    if stats is None:
+        return ""
+    from graphmem.api.engines import told
+
+    return told(stats())
 
 
 def run_answer(

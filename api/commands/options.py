@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from graphmem.api.environment import DEFAULTS
-from graphmem.api.generators import generator_of
 from graphmem.errors import InputError, NotFound
 
 if TYPE_CHECKING:
+    from graphmem.answer import Generator
     from graphmem.memory import Memory
     from graphmem.schema import Id, Node
 
@@ -33,14 +33,27 @@ Store = Annotated[
 ]
 Space = Annotated[str, typer.Option("--space", envvar="GRAPHMEM_SPACE", help="The space: a user, an agent, a team.")]
 Llm = Annotated[
-    str, typer.Option("--llm", envvar="GRAPHMEM_LLM", help="Chat model that writes, as LangChain names it.")
+    str,
+    typer.Option(
+        "--llm",
+        "--generator",
+        envvar="GRAPHMEM_LLM",
+        help="Chat model that writes, as LangChain names it, or moe:STORE.",
+    ),
 ]
 Format = Annotated[Output, typer.Option("--output", "-o", help="text for people, json for programs.")]
 
 
-def open_memory(store: str, space: str, *, existing: bool = True, read_only: bool = False, llm: str = "") -> Memory:
-    """The memory at `store`. With `existing`, NotFound rather than a new empty file, which would look like an empty
-    result."""
+def open_memory(
+    store: str,
+    space: str,
+    *,
+    existing: bool = True,
+    read_only: bool = False,
+    generator: Generator | None = None,
+) -> Memory:
+    """The memory at `store`; `generator` stays the caller's. With `existing`, NotFound rather than a new empty file,
+    which would look like an empty result."""
     path = file_of(store)
     if existing and path is not None and not path.exists():
         raise NotFound(
@@ -48,7 +61,7 @@ def open_memory(store: str, space: str, *, existing: bool = True, read_only: boo
         )
     import graphmem
 
-    return graphmem.open(store, space=space, read_only=read_only, generator=generator_of(llm))
+    return graphmem.open(store, space=space, read_only=read_only, generator=generator)
 
 
 def file_of(store: str) -> Path | None:

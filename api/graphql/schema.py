@@ -12,6 +12,7 @@ from strawberry.types import ExecutionContext
 
 import graphmem
 from graphmem import schema
+from graphmem.api.generators import warm
 from graphmem.api.graphql.context import Context
 from graphmem.api.graphql.limits import LOG, BoundedQueries, ClearErrors
 from graphmem.api.graphql.records import Count, Job, Report, Stats
@@ -21,6 +22,10 @@ from graphmem.errors import GraphmemError, InputError, NotFound
 
 if TYPE_CHECKING:
     from graphmem.memory import Memory
+
+
+#: Passages of a recall that an engine reads ahead.
+WARMED = 4
 
 
 def bounded(context: Context, limit: int) -> int:
@@ -52,7 +57,7 @@ class Query:
             token_budget=token_budget,
             now=now,
         )
-        return Recall.of(await context.gate.run(call))
+        return Recall.of(await context.gate.run(lambda: warmed(context.memory, call())))
 
     @strawberry.field(description="The answer to a question, with citations.")
     async def answer(
@@ -109,6 +114,12 @@ class Mutation:
         context = info.context
         call = partial(context.memory.remember, text, speaker=speaker, at=at, session=session, source=source, ref=ref)
         return Report.of(await context.gate.run(call))
+
+
+def warmed(memory: Memory, recalled: schema.Recall) -> schema.Recall:
+    """What was recalled, of which an engine reads the best passages ahead: an answer is what is asked for next."""
+    warm(getattr(memory, "generator", None), (ranked.passage.text for ranked in recalled.passages[:WARMED]))
+    return recalled
 
 
 def all_jobs(memory: Memory) -> list[Job]:

@@ -1,0 +1,225 @@
+"""The cache of experts under a hard byte budget: one layer at a time says what it wants, takes it, and lets it go.
+
+    begin(layer, wanted) -> foresee(next layer's) -> take(expert), release(expert), … -> next layer's begin
+
+Decisions (slots, counters) are made by the one thread that runs the model; reader threads only carry out reads.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from time import perf_counter
+from typing import Protocol
+
+from graphmem.moe_runtime.cache.counters import Counters
+from graphmem.moe_runtime.cache.policy import Expert
+from graphmem.moe_runtime.cache.reads import Read, ReadQueue
+from graphmem.moe_runtime.cache.slots import Slots
+
+Tensors = tuple[object, ...]
+
+
+class Arena(Protocol):
+    """Where records are: `load` fills a slot (called by reader threads), `tensors` are the views of a layer's expert in
+    a slot, `let_go` says that what was computed from the slot has been queued."""
+
+    def load(self, slot: int, key: Expert) -> None: ...
+    def tensors(self, slot: int, layer: int, /) -> tuple[object, ...]: ...
+    def let_go(self, slot: int) -> None: ...
+
+
+class ExpertCache:
+    """Not thread-safe: one forward pass at a time. `record_bytes[layer]` are the bytes of one read."""
+
+    def __init__(
+        self, arena: Arena, slots: Slots, record_bytes: list[int], readers: int, *, on_demand: bool = False
+    ) -> None:
+        self.arena, self.slots, self.record_bytes = arena, slots, record_bytes
+        self.on_demand = on_demand
+        self.counters = Counters()
+        self.queue = ReadQueue(arena.load, readers)
+        self._layers = len(record_bytes)
+        self._reads: dict[Expert, Read] = {}
+        self._unused: set[Expert] = set()
+        self._to_read: deque[Expert] = deque()
+        self._to_foresee: deque[Expert] = deque()
+        self._order: tuple[int, ...] | None = None
+
+    def begin(self, layer: int, wanted: Iterable[int], wide: bool) -> list[int]:
+        """Holds what the layer wants until it is released and asks for what is not there. Returns the wanted in the
+        order to compute: as given when `wide`, else what is in memory first.
+
+        In a wide pass (a prompt: most experts of every layer, layer after layer) the next use of each layer is known,
+        so room is made from the layer that is wanted last: the one just done."""
+        self._settle()
+        slots, counters = self.slots, self.counters
+        here, coming, absent = [], [], []
+        for expert in wanted:
+            key = (layer, expert)
+            slots.held.add(key)
+            if key not in slots.at:
+                absent.append(expert)
+            elif key in slots.loading:
+                coming.append(expert)
+            else:
+                here.append(expert)
+        self._call_off()
+        self._order = self._by_next_use(layer) if wide else None
+        counters.hit += len(here)
+        for expert in coming:
+            self._meet(layer, expert)
+        counters.miss += len(absent)
+        self._to_read = deque((layer, expert) for expert in (sorted(absent) if wide else absent))
+        if not self.on_demand:
+            self._pump()
+        return list(wanted) if wide and self._has_room(len(absent)) else here + coming + absent
+
+    def foresee(self, keys: Iterable[Expert]) -> None:
+        """Experts that the next layer is expected to want, likeliest first; read when nothing wanted lacks a slot."""
+        self._to_foresee = deque(key for key in keys if key not in self.slots.at)
+        self.slots.expected.update(key for key in keys if key in self.slots.at)
+        self._pump()
+
+    def take(self, key: Expert) -> Tensors:
+        """The tensors of a wanted expert; waits for its read. Raises what the read raised."""
+        slots = self.slots
+        if key not in slots.at:
+            self._demand(key)
+        read = self._reads.get(key)
+        if read is not None:
+            if not read.is_done:
+                began = perf_counter()
+                read.wait()
+                self.counters.wait_s += perf_counter() - began
+            self._finish(read)
+            if read.error is not None:
+                raise read.error
+        slots.policy.use(key)
+        if key in self._unused:
+            self._unused.discard(key)
+            self.counters.used += 1
+        return self.arena.tensors(slots.at[key], key[0])
+
+    def release(self, key: Expert) -> None:
+        """The layer has computed with it: its slot may be given away."""
+        self.slots.held.discard(key)
+        self.arena.let_go(self.slots.at[key])
+        if (self._to_read and not self.on_demand) or self._to_foresee:
+            self._pump()
+
+    def reset(self) -> None:
+        """After an error in the middle of a pass: nothing is wanted or expected any more."""
+        self._to_read.clear()
+        self._to_foresee.clear()
+        self.slots.held.clear()
+        self._call_off()
+        for read in list(self._reads.values()):
+            read.wait()
+            self._finish(read)
+
+    def close(self) -> None:
+        self.queue.close()
+
+    def _has_room(self, absent: int) -> bool:
+        """Whether reads can run ahead of a pass that computes in the given order; else slots that wait for their turn
+        could block the reads of those before them, and what is in memory must be computed first."""
+        slots = self.slots
+        return slots.count - len(slots.held) + absent - len(slots.pins) >= min(absent, 4)
+
+    def _by_next_use(self, layer: int) -> tuple[int, ...]:
+        return tuple(range(layer, -1, -1)) + tuple(range(self._layers - 1, layer, -1))
+
+    def _call_off(self) -> None:
+        """What was foreseen is now known: stop expecting it, and do not begin reads that nobody wants."""
+        self._to_foresee.clear()
+        slots = self.slots
+        slots.expected.clear()
+        for key in [key for key in slots.loading if key not in slots.held]:
+            read = self._reads[key]
+            if not read.started and self.queue.cancel(read):
+                del self._reads[key]
+                self._unused.discard(key)
+                slots.abandon(key)
+                self.counters.ahead -= 1
+                self.counters.read_bytes -= self.record_bytes[key[0]]
+
+    def _meet(self, layer: int, expert: int) -> None:
+        read = self._reads[(layer, expert)]
+        if self.queue.hurry(read):
+            self.counters.miss += 1
+            self.counters.ahead -= 1
+            self._unused.discard((layer, expert))
+        else:
+            self.counters.late += 1
+
+    def _settle(self) -> None:
+        for read in [read for read in self._reads.values() if read.is_done]:
+            self._finish(read)
+
+    def _finish(self, read: Read) -> None:
+        del self._reads[read.key]
+        if read.error is None:
+            self.slots.loaded(read.key)
+        else:
+            self._unused.discard(read.key)
+            self.slots.abandon(read.key)
+
+    def _pump(self) -> None:
+        """Gives slots to what waits for one: first the wanted, then, if none is left waiting, the expected."""
+        urgent: list[Read] = []
+        while self._to_read and (read := self._read(self._to_read[0])) is not None:
+            self._to_read.popleft()
+            urgent.append(read)
+        if urgent:
+            self.queue.submit(urgent, urgent=True)
+        if self._to_read:
+            return
+        ahead: list[Read] = []
+        while self._to_foresee:
+            key = self._to_foresee[0]
+            if key not in self.slots.at:
+                read = self._read(key)
+                if read is None:
+                    break
+                self.counters.ahead += 1
+                self._unused.add(key)
+                ahead.append(read)
+            self.slots.expected.add(key)
+            self._to_foresee.popleft()
+        if ahead:
+            self.queue.submit(ahead, urgent=False)
+
+    def _demand(self, key: Expert) -> None:
+        """A wanted expert has no slot yet: reads it now; when all slots are taken, after a read that nobody wants."""
+        if key in self._to_read:
+            self._to_read.remove(key)
+        while (read := self._read(key)) is None:
+            self._free_a_slot()
+        self.queue.submit([read], urgent=True)
+
+    def _free_a_slot(self) -> None:
+        slots = self.slots
+        if slots.expected:
+            slots.expected.clear()
+            return
+        unwanted = [read for key, read in self._reads.items() if key not in slots.held]
+        if not unwanted:
+            raise RuntimeError("every slot is held by the running layer")
+        unwanted[0].wait()
+        self._finish(unwanted[0])
+
+    def _read(self, key: Expert) -> Read | None:
+        taken = self.slots.take(key, self._order)
+        if taken is None:
+            return None
+        slot, victim = taken
+        if victim is not None:
+            self.counters.evicted += 1
+            if victim in self._unused:
+                self._unused.discard(victim)
+                self.counters.wasted += 1
+                self.counters.wasted_bytes += self.record_bytes[victim[0]]
+        self.counters.read_bytes += self.record_bytes[key[0]]
+        self._reads[key] = read = Read(key, slot)
+        return read

@@ -1,0 +1,1 @@
+"""The model runs, its experts come from the store."""

@@ -1,0 +1,210 @@
+"""The one object a user holds: a model whose experts live on disk."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, Unpack
+
+import torch
+from transformers import AutoTokenizer
+
+from graphmem.moe_runtime.cache.cache import ExpertCache
+from graphmem.moe_runtime.cache.policy import make_policy
+from graphmem.moe_runtime.cache.slots import Slots
+from graphmem.moe_runtime.engine import generate as text
+from graphmem.moe_runtime.engine.arena import CudaArena, HostArena, MappedExperts
+from graphmem.moe_runtime.engine.budget import LEAST_SLOTS, budget_bytes
+from graphmem.moe_runtime.engine.generate import Generation, Messages, Sampling
+from graphmem.moe_runtime.engine.hook import Foresight, OffloadedLayer
+from graphmem.moe_runtime.engine.load import load_skeleton
+from graphmem.moe_runtime.engine.settings import Options, Settings
+from graphmem.moe_runtime.errors import BudgetError, InputError
+from graphmem.moe_runtime.predict.next_gate import NextGate, router_of
+from graphmem.moe_runtime.predict.usefulness import Usefulness
+from graphmem.moe_runtime.store.checkpoint import experts_modules
+from graphmem.moe_runtime.store.format import Manifest, read_manifest
+from graphmem.moe_runtime.store.pack import pack
+from graphmem.moe_runtime.store.reader import Reader, open_reader
+
+
+class Engine:
+    """Made by `open`; closes with `close` or as a context manager. One forward pass runs at a time; calls from several
+    threads wait for each other token by token."""
+
+    def __init__(
+        self,
+        store: Path,
+        model: Any,
+        cache: ExpertCache | MappedExperts,
+        reader: Reader,
+        *,
+        settings: Settings,
+        allowed: int,
+    ) -> None:
+        self.store, self.model, self.manifest = store, model, reader.manifest
+        self._cache, self._reader, self._settings, self._allowed = cache, reader, settings, allowed
+        self._turn = threading.RLock()
+        self._closed = False
+        self._foresight: Foresight | None = None
+        if settings.prefetch in ("auto", "next") and isinstance(cache, ExpertCache):
+            adaptive = settings.prefetch == "auto"
+            self._foresight = Foresight(Usefulness(self.manifest.record_bytes) if adaptive else None)
+        self._layers = _attached(model, self.manifest, cache, self._foresight)
+        model.register_forward_pre_hook(self._enter)
+        model.register_forward_hook(self._leave, always_call=True)
+
+    @staticmethod
+    def pack(
+        checkpoint_folder: str | Path, store_folder: str | Path, *, progress: Callable[[int, int], None] | None = None
+    ) -> Manifest:
+        """Writes the store of a Hugging Face MoE checkpoint. Call it again after an interruption: it goes on."""
+        return pack(Path(checkpoint_folder), Path(store_folder), progress)
+
+    @classmethod
+    def open(cls, store_folder: str | Path, budget: str | int = "25%", **settings: Unpack[Options]) -> Engine:
+        """Opens a packed store. `settings`: precision, policy, prefetch, threads and the others of `Settings`."""
+        chosen = Settings(budget=budget, **settings)
+        store = Path(store_folder)
+        manifest = read_manifest(store)
+        allowed = budget_bytes(chosen.budget, manifest)
+        covers_all = allowed >= manifest.expert_bytes and chosen.device == "cpu"
+        mode = "mmap" if chosen.reader == "auto" and covers_all else chosen.reader
+        reader = open_reader(store, manifest, mode, chosen.verify)
+        try:
+            torch.set_num_threads(chosen.threads)
+            model = load_skeleton(store, reader, chosen.readers)
+            cache = _cache(reader, allowed, chosen, _choices(model))
+        except BaseException:
+            reader.close()
+            raise
+        engine = cls(store, model, cache, reader, settings=chosen, allowed=allowed)
+        if chosen.device != "cpu":
+            model.to(chosen.device)
+        return engine
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        try:
+            return AutoTokenizer.from_pretrained(self.store)
+        except (OSError, ValueError) as problem:
+            hint = "copy its files beside the checkpoint and pack again, or give token ids to engine.model"
+            raise InputError("the store has no tokenizer", source=str(self.store), hint=hint) from problem
+
+    def generate(self, prompt: str | Messages, max_new_tokens: int = 128, **sampling: Any) -> Generation:
+        """The whole answer to a text or to chat messages. `sampling`: temperature, top_p, seed, stop."""
+        before = self._cache.counters.copy()
+        made = text.generate(self.model, self.tokenizer, prompt, _sampling(max_new_tokens, sampling))
+        return replace(made, stats=asdict(self._cache.counters.since(before)))
+
+    def stream(self, prompt: str | Messages, max_new_tokens: int = 128, **sampling: Any) -> Iterator[str]:
+        """The same in pieces, as they are made. Close the iterator to stop early."""
+        return text.stream(self.model, self.tokenizer, prompt, _sampling(max_new_tokens, sampling))
+
+    def stats(self) -> dict[str, Any]:
+        """Settings, counters since `open`, and what is in memory now."""
+        counters, cache = self._cache.counters, self._cache
+        slots = cache.slots if isinstance(cache, ExpertCache) else None
+        resident = len(slots.at) if slots else self.manifest.experts
+        found = {
+            "budget_bytes": self._allowed,
+            "policy": self._settings.policy,
+            "prefetch": self._settings.prefetch,
+            "reader": self._reader.mode,
+            **asdict(counters),
+            "hit_share": counters.hit / counters.wanted if counters.wanted else 0.0,
+            "wasted_share": counters.wasted_bytes / counters.read_bytes if counters.read_bytes else 0.0,
+            "expert_bytes": self.manifest.expert_bytes,
+            "experts": self.manifest.experts,
+            "record_bytes": self.manifest.record_bytes,
+            "slots": slots.count if slots else 0,
+            "arena_bytes": slots.count * self.manifest.record_bytes if slots else 0,
+            "experts_resident": resident,
+            "expert_bytes_resident": resident * self.manifest.record_bytes,
+            "prefetch_broken": next((one.next_gate.broken for one in self._layers if one.next_gate), ""),
+        }
+        usefulness = self._foresight.usefulness if self._foresight else None
+        if usefulness is not None:
+            found["prefetch_threshold"] = round(usefulness.threshold, 3)
+            found["prefetch_right"] = usefulness.shares()
+            found["prefetch_off"] = usefulness.is_off
+        return found
+
+    def close(self) -> None:
+        """Stops the reader threads and closes the files. The model cannot be used afterwards; may be called twice."""
+        if not self._closed:
+            self._closed = True
+            self._cache.close()
+            self._reader.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _enter(self, *_: Any) -> None:
+        self._turn.acquire()
+        if self._closed:
+            raise InputError("the engine is closed", source=str(self.store), hint="open it again")
+        self._cache.counters.passes += 1
+
+    def _leave(self, *_: Any) -> None:
+        self._turn.release()
+
+
+def _attached(
+    model: Any, manifest: Manifest, cache: ExpertCache | MappedExperts, foresight: Foresight | None
+) -> list[OffloadedLayer]:
+    """Gives each experts module the layer that runs it, and each layer the router of the one that follows."""
+    modules, made = experts_modules(model), []
+    for number, ((_, module), shard) in enumerate(zip(modules, manifest.layers, strict=True)):
+        layer = OffloadedLayer(module, number, cache, [spec.name for spec in shard.tensors], foresight)
+        if number + 1 < len(modules):
+            router = router_of(model.get_submodule(modules[number + 1][0].rpartition(".")[0]))
+            layer.next_gate = NextGate(router) if router is not None else None
+        module._offloaded = layer  # type: ignore[assignment]
+        made.append(layer)
+    return made
+
+
+def _cache(reader: Reader, allowed: int, settings: Settings, choices: int) -> ExpertCache | MappedExperts:
+    manifest, pins = reader.manifest, frozenset(settings.pins)
+    layers = len(manifest.layers)
+    policy = make_policy(settings.policy, layers, layers * choices)
+    wrong = [pin for pin in pins if not (0 <= pin[0] < layers and 0 <= pin[1] < manifest.layers[pin[0]].records)]
+    if wrong:
+        raise InputError(f"pin {wrong[0]} is no (layer, expert) of this model")
+    if reader.mode == "mmap":
+        if allowed < manifest.expert_bytes:
+            hint = "use reader='direct' or 'buffered', or a budget of 100%"
+            raise BudgetError("mmap keeps every expert in memory, the budget does not cover them", hint=hint)
+        return MappedExperts(reader)
+    count = min(allowed // manifest.record_bytes, manifest.experts)
+    if len(pins) + LEAST_SLOTS > count:
+        raise BudgetError(f"{len(pins)} pins leave fewer than {LEAST_SLOTS} of {count} slots to the others")
+    device = torch.device(settings.device)
+    arena = HostArena(reader, count) if device.type == "cpu" else CudaArena(reader, count, device)
+    sizes = [shard.record_bytes for shard in manifest.layers]
+    on_demand = settings.prefetch == "off"
+    return ExpertCache(arena, Slots(count, policy, pins), sizes, settings.readers, on_demand=on_demand)
+
+
+def _choices(model: Any) -> int:
+    config = model.config.get_text_config()
+    return int(getattr(config, "num_experts_per_tok", None) or getattr(config, "num_experts_per_token", None) or 2)
+
+
+def _sampling(max_new_tokens: int, given: dict[str, Any]) -> Sampling:
+    unknown = set(given) - {"temperature", "top_p", "seed", "stop"}
+    if unknown:
+        raise InputError(f"{sorted(unknown)[0]} is not known", hint="one of temperature, top_p, seed, stop")
+    stop = given.pop("stop", ())
+    stop = (stop,) if isinstance(stop, str) else tuple(stop or ())
+    return Sampling(max_new_tokens, stop=stop, **given)

@@ -1,0 +1,1 @@
+"""Which experts the next layer will want, and whether reading them ahead pays."""

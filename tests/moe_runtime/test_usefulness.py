@@ -1,0 +1,48 @@
+"""Guesses are acted on while they are right often enough, and not a read longer."""
+
+from __future__ import annotations
+
+import random
+
+from graphmem.moe_runtime.predict.usefulness import Usefulness
+
+RECORD = 1_000
+
+
+def simulate(usefulness: Usefulness, right: dict[int, float], steps: int, seed: int = 0) -> tuple[int, int]:
+    """Bytes wasted and bytes read when guesses of a kind are right with the given probability and each wanted expert
+    that was not foreseen is read, too."""
+    chance = random.Random(seed)
+    read = wasted = 0
+    for _ in range(steps):
+        guesses = list(enumerate(right))
+        acted = set(usefulness.worth(guesses))
+        wanted = {expert for expert, kind in guesses if chance.random() < right[kind]} | {99}
+        read += RECORD * len(acted | wanted)
+        wasted += RECORD * len(acted - wanted)
+        usefulness.learn(guesses, wanted)
+        usefulness.adjust(read, wasted)
+    return wasted, read
+
+
+def test_wasted_bytes_stay_under_a_tenth_while_good_guesses_are_used() -> None:
+    usefulness = Usefulness(RECORD)
+    wasted, read = simulate(usefulness, {0: 0.97, 1: 0.6, 2: 0.3, 3: 0.1}, 4_000)
+    assert wasted <= 0.10 * read
+    assert usefulness.worth([(7, 0)]) == [7]
+    assert usefulness.worth([(7, 3)]) == []
+
+
+def test_bad_guessing_switches_itself_off() -> None:
+    usefulness = Usefulness(RECORD)
+    wasted, read = simulate(usefulness, {0: 0.2, 1: 0.1}, 2_000)
+    assert usefulness.is_off
+    assert wasted <= 0.10 * read
+
+
+def test_guessing_comes_back_when_it_is_right_again() -> None:
+    usefulness = Usefulness(RECORD)
+    simulate(usefulness, {0: 0.1}, 1_000)
+    assert usefulness.is_off
+    simulate(usefulness, {0: 1.0}, 1_000)
+    assert not usefulness.is_off
