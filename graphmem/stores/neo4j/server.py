@@ -13,7 +13,7 @@ from neo4j import READ_ACCESS, WRITE_ACCESS, GraphDatabase, ManagedTransaction, 
 from neo4j.exceptions import DriverError, IncompleteCommit, Neo4jError
 
 from graphmem.errors import DeadlineExceeded, StoreError
-from graphmem.stores.neo4j.connect import Settings, connected, in_our_words, translated
+from graphmem.stores.neo4j.connect import Settings, connected, in_our_words
 
 Tx = ManagedTransaction
 Rows = list[list[Any]]
@@ -64,17 +64,32 @@ class Server:
     def read(self, statement: str, parameters: Mapping[str, Any], *, end: float | None = None) -> Rows:
         """The rows of one statement in a transaction of its own: one round trip. Asked again when the connection breaks
         or the server wants it, until `end` (of time.monotonic), else for `retry_s`."""
-        give_up = time.monotonic() + self.retry_s if end is None else end
-        delay = FIRST_RETRY_S
-        while True:
+
+        def ask() -> Rows:
             left = None if end is None else end - time.monotonic()
             if left is not None and left <= 0:
                 raise DeadlineExceeded("the read ran past its deadline", hint="allow more time", source=self.url)
             with self._counting:
                 self.round_trips += 1
+            return self._run(READ_ACCESS, Query(statement, timeout=left), parameters)
+
+        return self._again(ask, end)
+
+    def schema(self, statement: str, parameters: Mapping[str, Any] | None = None) -> Rows:
+        """A statement that no transaction of ours may hold, and that may be repeated: schema that is made when it is
+        not there, deletes in batches."""
+        return self._again(lambda: self._run(WRITE_ACCESS, Query(statement), parameters or {}), None)
+
+    def _run(self, mode: str, query: Query, parameters: Mapping[str, Any]) -> Rows:
+        with self._session(mode) as session:
+            return session.run(query, parameters).values()  # type: ignore[no-any-return]
+
+    def _again(self, ask: Callable[[], Rows], end: float | None) -> Rows:
+        give_up = time.monotonic() + self.retry_s if end is None else end
+        delay = FIRST_RETRY_S
+        while True:
             try:
-                with self._session(READ_ACCESS) as session:
-                    return session.run(Query(statement, timeout=left), parameters).values()  # type: ignore[no-any-return]
+                return ask()
             except (Neo4jError, DriverError) as error:
                 if not error.is_retryable() or time.monotonic() + delay > give_up:
                     raise in_our_words(error, self.url) from error
@@ -109,11 +124,6 @@ class Server:
             again = True
             time.sleep(delay * random.uniform(0.5, 1.0))
             delay = min(2 * delay, MAX_RETRY_DELAY_S)
-
-    def schema(self, statement: str, parameters: Mapping[str, Any] | None = None) -> Rows:
-        """A statement that no transaction of ours may hold: schema, and deletes in batches."""
-        with translated(self.url), self._session(WRITE_ACCESS) as session:
-            return session.run(Query(statement), parameters or {}).values()  # type: ignore[no-any-return]
 
     def close(self) -> None:
         self._driver.close()
