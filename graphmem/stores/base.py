@@ -77,9 +77,9 @@ class Neighbours:
     """The edges of a frontier as arrays, one row an edge.
 
     `row` indexes the frontier that was asked for; `number` is the node at the other end; `forward` is True when the
-    frontier node is the edge's src. `degree[i, t]` counts all edges of frontier node i of type t, both directions,
-    known without reading them, read or not (t is the EdgeType number, 64 columns). `cut` tells that a hub's older
-    edges were not read.
+    frontier node is the edge's src. `degree[i, t]` counts all edges of frontier node i of an asked type t, both
+    directions, known without reading them, read or not (t is the EdgeType number, 64 columns; a store may fill those
+    of other types too). `cut` tells that a hub's older edges were not read.
     """
 
     row: Numbers
@@ -144,7 +144,10 @@ class Tail:
 
 
 class Reader(Protocol):
-    """One snapshot of one space. Every method raises `DeadlineExceeded` once the deadline has passed."""
+    """One snapshot of one space. Every method raises `DeadlineExceeded` once the deadline has passed.
+
+    What was written after the reader was opened is in no search, hop or count of it. Beyond that SQLite shows the
+    snapshot to the last byte; on Neo4j, which reads what is committed, an update or erasure may show at once."""
 
     space: Space
     seq: int  # the last commit it sees

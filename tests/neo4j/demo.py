@@ -52,7 +52,8 @@ def shown(server: Server) -> int:
 def tell(server: Server) -> None:
     address = f"{server.http}/browser/" if server.http else "your server's Browser"
     login = f"{server.user} / {server.password}" if server.ours else "your own"
-    print(f"\nSee the graph            {address}   connect to {server.uri}, {login}")
+    print(f"\nFor these commands       export NEO4J_PASSWORD={server.password if server.ours else '…'}")
+    print(f"See the graph            {address}   connect to {server.uri}, {login}")
     print(f"First query to paste     {FIRST_QUERY}")
     print(f"Drop on the page         {HOME.parent / STYLE} (the style), {HOME.parent / QUERIES} (saved queries)")
     print("then, under Favorites    Why was this found?   shows the paths of one recall")
@@ -73,7 +74,7 @@ def begun(ends: ExitStack) -> Server:
     print("Starting a Neo4j of our own ...", flush=True)
     shutil.rmtree(HOME, ignore_errors=True)
     try:
-        server = started(LINE, HOME.absolute())
+        server = started(LINE, HOME.absolute(), quick=True)
         ends.callback(server.remove)
         return server
     except Missing as missing:

@@ -66,7 +66,7 @@ def found(line: str, home: Path, containers: list[Any]) -> Server:
         user, password = os.environ.get("NEO4J_USERNAME", USER), os.environ.get("NEO4J_PASSWORD", PASSWORD)
         return Server("given", GIVEN, os.environ.get("GRAPHMEM_TEST_NEO4J_HTTP", ""), user, password)
     try:
-        return started(line, home)
+        return started(line, home, quick=True)
     except Missing as missing:
         reason = str(missing)
     try:
@@ -77,7 +77,7 @@ def found(line: str, home: Path, containers: list[Any]) -> Server:
 
 def ours(line: str, home: Path) -> Server:
     try:
-        return started(line, home)
+        return started(line, home, quick=True)
     except Missing as missing:
         return unavailable(str(missing))
 

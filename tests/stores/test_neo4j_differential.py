@@ -28,7 +28,7 @@ from graphmem.analysis import terms
 from graphmem.embed import QueryVectors
 from graphmem.errors import Conflict, GraphmemError, InputError
 from graphmem.recall import BALANCED, recall
-from graphmem.schema import Batch, EdgeType, Id, NodeKind, Space
+from graphmem.schema import Batch, Change, EdgeType, Id, NodeKind, Space
 from graphmem.stores.base import Reader, Wanted
 from graphmem.stores.neo4j import Neo4jStore
 from graphmem.stores.sqlite import SqliteStore
@@ -98,8 +98,15 @@ class Both:
 
 
 def rows_of(reader: Reader) -> object:
-    told = [(change.id, change.op, change.before) for change in reader.changes(reader.seq)] if reader.seq else []
+    told = [(change.id, change.op, image(change)) for change in reader.changes(reader.seq)] if reader.seq else []
     return reader.digest(), reader.evidence_digest(), reader.counts(), sorted(told, key=str), reader.check()
+
+
+def image(change: Change) -> object:
+    """The image before, with names alone of its aliases: where each was first seen is the store's own number."""
+    before = dict(change.before or {})
+    before["aliases"] = [folded for folded, *_ in before.get("aliases", ())]  # type: ignore[attr-defined]
+    return before if change.before is not None else None
 
 
 def searches_of(reader: Reader) -> object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -32,11 +33,13 @@ from graphmem.errors import (
 if TYPE_CHECKING:
     from neo4j import Driver
 
+# The driver logs what we try again or raise in our words; who wants to read it sets logging up.
+logging.getLogger("neo4j").addHandler(logging.NullHandler())
+
 OLDEST_SERVER = (5, 26)
 FILTERED_SEARCH = (2026, 1)  # SEARCH ... WHERE within a vector index, VECTOR values as parameters
 CONNECT_TIMEOUT_S = 15.0
 POOL = 64
-FIRST_RETRY_S = 0.05
 
 COMPONENTS = "CALL dbms.components() YIELD name, versions WHERE name = 'Neo4j Kernel' RETURN versions[0]"
 
@@ -68,7 +71,7 @@ class Settings:
         )
 
 
-def connected(settings: Settings, retry_s: float) -> Driver:
+def connected(settings: Settings) -> Driver:
     """A driver that reached its server. Close it."""
     with translated(settings.url):
         driver = GraphDatabase.driver(
@@ -77,9 +80,8 @@ def connected(settings: Settings, retry_s: float) -> Driver:
             user_agent="graphmem",
             max_connection_pool_size=POOL,
             connection_timeout=CONNECT_TIMEOUT_S,
-            connection_acquisition_timeout=max(retry_s, 1.0) + CONNECT_TIMEOUT_S,
-            max_transaction_retry_time=retry_s,
-            initial_retry_delay=FIRST_RETRY_S,
+            connection_acquisition_timeout=2 * CONNECT_TIMEOUT_S,
+            max_transaction_retry_time=0,  # we wait and try again ourselves
             notifications_min_severity="OFF",
         )
         try:

@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from graphmem.schema import EdgeType, Op
-from graphmem.stores.edgekeys import Full, Key, Value
+from graphmem.schema import ONE_Q8, EdgeType, Op
+from graphmem.stores.edgekeys import NO_START, Full, Key, Value
 from graphmem.stores.neo4j.model import RELATION, TYPE_OF, edge_row, full_edge
 from graphmem.stores.neo4j.server import Tx, rows
 
 CREATE = """UNWIND $rows AS r MATCH (a:Zettel {key: r[0]}) MATCH (b:Zettel {key: r[2]})
   CREATE (a)-[:$(r[1]) {start: r[3], end: r[4], weight: r[5], reason: r[6]}]->(b)"""
+CREATE_PLAIN = """UNWIND $rows AS r MATCH (a:Zettel {key: r[0]}) MATCH (b:Zettel {key: r[2]})
+  CREATE (a)-[:$(r[1])]->(b)"""
 BETWEEN = """UNWIND $ends AS r MATCH (a:Zettel {key: r[0]})-[e]->(b:Zettel {key: r[2]}) WHERE type(e) = r[1]
   RETURN a.key, type(e), b.key, e.start, e.end, e.weight, e.reason"""
 CHANGE = """UNWIND $rows AS r MATCH (a:Zettel {key: r[0]})-[e]->(b:Zettel {key: r[2]})
@@ -36,6 +38,7 @@ LOG = """UNWIND $rows AS r
   ON CREATE SET c.op = $op, c.stop = r[4], c.weight_q8 = r[5], c.reason = r[6]"""
 
 Ends = tuple[int, int, int]
+USUAL: list[object] = [NO_START, NO_START, ONE_Q8, ""]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +54,20 @@ def write(tx: Tx, edges: Mapping[Key, Value], first_new: int) -> Written:
     stored = between(tx, {at[:3] for at in edges if at[0] < first_new and at[2] < first_new})
     new = sorted(at for at in edges if at not in stored)
     heavier = sorted(at for at, full in stored.items() if at in edges and edges[at][1] > full[5])
-    if new:
-        rows(tx, CREATE, rows=[edge_row((*at, *edges[at])) for at in new])
+    create(tx, [(*at, *edges[at]) for at in new])
     if heavier:
         rows(tx, CHANGE, rows=[edge_row((*at, *edges[at])) for at in heavier])
     recount(tx, repeated([*stored, *new]))
     return Written(new, [stored[at] for at in heavier])
+
+
+def create(tx: Tx, new: Sequence[Full]) -> None:
+    """Most edges have none but the usual values: they travel as three."""
+    plain = [[src, RELATION[EdgeType(type)], dst] for src, type, dst, *value in new if value == USUAL]
+    other = [edge_row(full) for full in new if list(full[3:]) != USUAL]
+    for statement, part in ((CREATE_PLAIN, plain), (CREATE, other)):
+        if part:
+            rows(tx, statement, rows=part)
 
 
 def between(tx: Tx, ends: Iterable[Ends]) -> dict[Key, Full]:
@@ -108,7 +119,7 @@ def restore(tx: Tx, back: Sequence[Full]) -> int:
     if changed:
         rows(tx, CHANGE, rows=[edge_row(full) for full in changed])
     if absent:
-        rows(tx, CREATE, rows=[edge_row(full) for full in absent])
+        create(tx, absent)
         recount(tx, repeated([*there, *(full[:4] for full in absent)]))
     return len(absent)
 

@@ -1,4 +1,8 @@
-"""Jobs, their items and refusals, and use counts: beside the journal, in the same transactions."""
+"""Jobs, their items and refusals, and use counts: beside the journal, in the same transactions.
+
+An item that only waits is a key in its job's list; it becomes a node when something happens to it. A job over a folder
+would else put a node for each file before the first note, and `MATCH (n) RETURN n LIMIT 25` would show those.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +26,12 @@ JOBS = """MATCH (j:_Job {space: $space}) WHERE j.id IS NOT NULL
   RETURN j.id, j.state, j.spec, j.opened_us, j.closed_us ORDER BY j.opened_us, j.id"""
 PUT_ITEMS = """UNWIND $rows AS r MERGE (i:_Item {space: $space, job: r[0], item: r[1]})
   SET i.state = r[2], i.cursor = r[3], i.error = r[4], i.position = r[5]"""
+HELD = """UNWIND $rows AS r MATCH (i:_Item {space: $space, job: r[0], item: r[1]}) RETURN i.job, i.item"""
+WAITING = "UNWIND $jobs AS id MATCH (j:_Job {space: $space, id: id}) RETURN j.id, coalesce(j.waiting, [])"
+SET_WAITING = "UNWIND $rows AS r MATCH (j:_Job {space: $space, id: r[0]}) SET j.waiting = r[1]"
+# A job that ends has come to all its items: each has its node.
+SETTLE = """MATCH (j:_Job {space: $space, id: $id}) WHERE j.waiting IS NOT NULL
+  AND all(key IN j.waiting WHERE EXISTS { (:_Item {space: $space, job: $id, item: key}) }) REMOVE j.waiting"""
 ITEMS = """MATCH (i:_Item {space: $space, job: $job}) WHERE i.item IS NOT NULL
   RETURN i.job, i.item, i.state, i.cursor, i.error, i.position ORDER BY i.item"""
 PUT_REFUSALS = """UNWIND $rows AS r CREATE (f:_Refusal {space: $space, number: r[0], job: $job, token: $token,
@@ -45,6 +55,8 @@ def close_job(tx: Tx, space: int, job: Id, state: JobState, now_us: int) -> None
     closed_us = None if state == JobState.OPEN else now_us
     if not rows(tx, CLOSE_JOB, space=space, id=job, state=state.value, closed_us=closed_us):
         raise NotFound(f"no job {job}", hint="`graphmem jobs list` shows them")
+    if closed_us is not None:
+        rows(tx, SETTLE, space=space, id=job)
 
 
 def jobs(read: Read, space: int) -> list[Job]:
@@ -55,16 +67,40 @@ def jobs(read: Read, space: int) -> list[Job]:
 
 
 def put_items(tx: Tx, space: int, items: Sequence[Item]) -> None:
-    told = [[i.job, i.key, i.state.value, i.cursor, i.error, i.position] for i in items]
+    """An item that only waits and has no node joins its job's list, if there is the job."""
+    idle = {(i.job, i.key) for i in items if i == Item(i.job, i.key, ItemState.PENDING)}
+    if idle:
+        idle -= {(job, key) for job, key in rows(tx, HELD, space=space, rows=[list(at) for at in sorted(idle)])}
+        idle = _put_waiting(tx, space, idle)
+    told = [[i.job, i.key, i.state.value, i.cursor, i.error, i.position] for i in items if (i.job, i.key) not in idle]
     if told:
         rows(tx, PUT_ITEMS, space=space, rows=told)
 
 
+def _put_waiting(tx: Tx, space: int, idle: set[tuple[Id, str]]) -> set[tuple[Id, str]]:
+    """Those of jobs that are there."""
+    lists: dict[Id, list[str]] = {}
+    for job, waiting in rows(tx, WAITING, space=space, jobs=sorted({job for job, _ in idle})):
+        lists[job] = waiting
+    joined = {job: dict.fromkeys(waiting) for job, waiting in lists.items()}
+    put = {at for at in idle if at[0] in joined}
+    for job, key in sorted(put):
+        joined[job][key] = None
+    changed = [[job, list(keys)] for job, keys in joined.items() if len(keys) > len(lists[job])]
+    if changed:
+        rows(tx, SET_WAITING, space=space, rows=changed)
+    return put
+
+
 def items(read: Read, space: int, job: Id) -> list[Item]:
-    return [
-        Item(of, key, ItemState(state), cursor, error, position)
+    found = {
+        key: Item(of, key, ItemState(state), cursor, error, position)
         for of, key, state, cursor, error, position in read(ITEMS, {"space": space, "job": job})
-    ]
+    }
+    for _, waiting in read(WAITING, {"space": space, "jobs": [job]}):
+        for key in waiting:
+            found.setdefault(key, Item(job, key, ItemState.PENDING))
+    return [found[key] for key in sorted(found)]
 
 
 def put_refusals(tx: Tx, counter: Counter, job: Id | None, refusals: Sequence[Refusal], token: str) -> None:

@@ -20,19 +20,32 @@ from graphmem.stores.base import Candidates, Floats, Found, Heads, Named, Neighb
 from graphmem.stores.edgekeys import edge
 from graphmem.stores.headrows import HEAD, blank, columns
 from graphmem.stores.keys import NUMBER_MASK, SPACE_BITS, node_keys
-from graphmem.stores.neo4j import ahead, check, digest, graph, jobs, journal, nodes, times, vectors, words
+from graphmem.stores.neo4j import (
+    ahead,
+    check,
+    digest,
+    graph,
+    jobs,
+    journal,
+    names,
+    near,
+    nodes,
+    sources,
+    times,
+    vectors,
+    words,
+)
 from graphmem.stores.neo4j.ahead import Ahead
 from graphmem.stores.neo4j.counter import LOOK, VECTORS, Counter, absent
 from graphmem.stores.neo4j.model import RELATION, TYPE_OF, full_edge
 from graphmem.stores.neo4j.server import Rows, Server, pairs
 from graphmem.stores.neo4j.vector_cache import EXACT_LIMIT, VectorCache, nearest
 from graphmem.stores.neo4j.words import Vocabulary
-from graphmem.stores.scan import best, cosines, widened
+from graphmem.stores.scan import cosines, widened
 
 OVER_FETCH = 1_000  # passages that the text index gives at least, to be scored exactly
 AHEAD = 128  # passages of each search whose heads, token codes and hops come along with it
 AHEAD_WINDOW = 64
-MAX_NEAR = 16_384  # what the vector index is asked for at most, where it cannot search within a space
 
 HEADS = "UNWIND $keys AS key MATCH (n:Zettel {key: key}) WHERE n._head IS NOT NULL RETURN key, n._head"
 HALVES = (
@@ -46,52 +59,9 @@ EDGES = """UNWIND $ids AS id MATCH (a:Zettel {space: $space, id: id})-[e]->(b:Ze
     RETURN a.key, type(e), b.key, e.start, e.end, e.weight, e.reason, a.id, b.id
   UNION UNWIND $inward AS id MATCH (b:Zettel {space: $space, id: id})<-[e]-(a:Zettel) WHERE type(e) IN $types
     RETURN a.key, type(e), b.key, e.start, e.end, e.weight, e.reason, a.id, b.id"""
-ALIASES = """UNWIND $ids AS id MATCH (e:Zettel {space: $space, id: id})
-  OPTIONAL MATCH (a:_Alias {entity: e.key}) OPTIONAL MATCH (p:Zettel {key: a.passage})
-  RETURN e.key, id, a.folded, p.id ORDER BY e.key, a.folded"""
-ENTITIES = """UNWIND range(0, size($names) - 1) AS i
-  MATCH (a:_Alias {space: $space, folded: $names[i]}) WHERE a.entity IS NOT NULL
-  MATCH (e:Zettel {key: a.entity}) WHERE e._head IS NOT NULL AND e.key < $before
-  RETURN i, e.key AS key ORDER BY i, key"""
-NAMED = """UNWIND range(0, size($names) - 1) AS i
-  MATCH (a:_Alias {space: $space, folded: $names[i]}) WHERE a.entity IS NOT NULL
-  MATCH (e:Zettel {key: a.entity}) WHERE e._head IS NOT NULL AND e.key < $before
-  RETURN i, e.key AS key, EXISTS { (e)-[:SPEAKER]-() } AS speaks, COLLECT {
-    MATCH (e)<-[:TITLE]-(s:Zettel) WITH s LIMIT $limit
-    CALL (s) { MATCH (s)<-[:PART_OF]-(p:Zettel) WITH p LIMIT $window WITH p ORDER BY p.key DESC LIMIT $limit
-      WITH p WHERE p._kind = 3 AND p._head IS NOT NULL AND p.key < $before RETURN p.key AS passage }
-    RETURN passage } AS titled ORDER BY i, key"""
 WORDS = """UNWIND $queries AS query
   CALL db.index.fulltext.queryNodes('graphmem_words', query, {limit: $limit}) YIELD node
   RETURN node.key, node._bag, node._head"""
-NEAR = {
-    NodeKind.NOTE: """CALL db.index.vector.queryNodes('graphmem_note_vector', $k, $vector) YIELD node
-  WHERE node.space = $space AND node.key < $before RETURN node.key, node._half, node._head""",
-    NodeKind.PASSAGE: """CALL db.index.vector.queryNodes('graphmem_passage_vector', $k, $vector) YIELD node
-  WHERE node.space = $space AND node.key < $before RETURN node.key, node._half, node._head""",
-}
-NEAR_WITHIN = {
-    NodeKind.NOTE: """CYPHER 25 MATCH (n:Note) SEARCH n IN (VECTOR INDEX graphmem_note_vector FOR $vector
-  WHERE n.space = $space LIMIT $k) WITH n WHERE n.key < $before RETURN n.key, n._half, n._head""",
-    NodeKind.PASSAGE: """CYPHER 25 MATCH (n:Passage) SEARCH n IN (VECTOR INDEX graphmem_passage_vector FOR $vector
-  WHERE n.space = $space LIMIT $k) WITH n WHERE n.key < $before RETURN n.key, n._half, n._head""",
-}
-FIND_SOURCE = """MATCH (s:Source {space: $space, kind: $kind, outside_id: $outside_id})
-  RETURN s.id ORDER BY s.revision DESC LIMIT 1"""
-PASSAGES_OF = """MATCH (s:Zettel {space: $space, id: $id}) MATCH (p:Passage {_source: s.key})
-  WHERE p.ordinal IS NOT NULL RETURN p.id ORDER BY p.ordinal, p.key"""
-TAIL = """OPTIONAL MATCH (s:Zettel {space: $space, id: $source})
-  OPTIONAL MATCH (part:Zettel {space: $space, id: $section})
-  RETURN COLLECT { MATCH (p:Passage {_source: s.key}) WHERE p.ordinal IS NOT NULL
-      RETURN p.ordinal + 1 ORDER BY p.ordinal DESC LIMIT 1 }[0],
-    CASE WHEN $section IS NULL
-      THEN COLLECT { MATCH (p:Passage {_source: s.key}) WHERE p.ordinal IS NOT NULL AND p._section IS NULL
-        RETURN p.id ORDER BY p.ordinal DESC, p.key DESC LIMIT 1 }[0]
-      ELSE COLLECT { MATCH (p:Passage {_section: part.key}) WHERE p.ordinal IS NOT NULL
-        RETURN p.id ORDER BY p.ordinal DESC, p.key DESC LIMIT 1 }[0] END,
-    COLLECT { MATCH (c:Section {_source: s.key}) WHERE c.ordinal IS NOT NULL
-      RETURN c.id ORDER BY c.ordinal DESC, c.key DESC LIMIT 1 }[0],
-    COUNT { MATCH (c:Section {_source: s.key}) WHERE c.ordinal IS NOT NULL }"""
 
 
 class Neo4jReader:
@@ -113,7 +83,7 @@ class Neo4jReader:
         self._dimension, self._filtered = dimension, filtered
         self._end = None if deadline_s is None else time.monotonic() + deadline_s
         self._base = space.number << SPACE_BITS
-        self._counter = self._count() if deadline_s is None or deadline_s > 0 else self._count_late()
+        self._counter = self._count()
         self.seq = self._counter.seq
         self._before = self._base + self._counter.next
         self._ahead = Ahead(self._counter.next)
@@ -123,9 +93,6 @@ class Neo4jReader:
         if not found:
             raise absent(self.space)
         return Counter.of(found[0][0])
-
-    def _count_late(self) -> Counter:
-        return self._count()
 
     def _read(self, statement: str, parameters: Mapping[str, Any]) -> Rows:
         if self._end is not None and time.monotonic() > self._end:
@@ -197,22 +164,23 @@ class Neo4jReader:
     def edges(
         self, ids: Sequence[Id], types: Iterable[EdgeType] | None = None, *, out_only: bool = False, limit: int = 1000
     ) -> list[Edge]:
-        names = [RELATION[type] for type in (EdgeType if types is None else types)]
-        asked = {"space": self.space.number, "types": names, "ids": list(ids), "inward": [] if out_only else list(ids)}
+        relations = [RELATION[type] for type in (EdgeType if types is None else types)]
+        asked = {
+            "space": self.space.number,
+            "types": relations,
+            "ids": list(ids),
+            "inward": [] if out_only else list(ids),
+        }
         found = self._read(EDGES, asked) if ids else ()
         known = {n: id for row in found for n, id in ((row[0], row[7]), (row[2], row[8]))}
         told = [edge(full_edge(row[:7]), known) for row in found if row[1] in TYPE_OF]
         return sorted(told, key=lambda e: (e.src, e.type, e.dst, -1 if e.start is None else e.start))[:limit]
 
     def aliases_of(self, entities: Sequence[Id]) -> dict[Id, tuple[str, ...]]:
-        told: dict[Id, tuple[str, ...]] = {}
-        for _, id, folded, _ in self._ask(ALIASES, space=self.space.number, ids=list(entities)) if entities else ():
-            told[id] = (*told.get(id, ()), *((folded,) if folded is not None else ()))
-        return told
+        return names.aliases_of(self._read, self.space.number, entities)
 
     def aliases(self, entities: Sequence[Id]) -> list[Alias]:
-        found = self._ask(ALIASES, space=self.space.number, ids=list(entities)) if entities else ()
-        return [Alias(folded, id, passage) for _, id, folded, passage in found if folded is not None]
+        return names.aliases(self._read, self.space.number, entities)
 
     def counts(self) -> dict[str, int]:
         self._in_time()
@@ -242,26 +210,11 @@ class Neo4jReader:
             found, scores, owners = nearest(matrices, query, k, self._counter.next)
             return Candidates(found, scores), owners
         rows = [row for kind in held for row in self._near(query, k, kind)]
-        return self._rescored(query, k, rows)
+        return near.rescored(rows, query, k)
 
     def _near(self, query: Floats, k: int, kind: NodeKind) -> Rows:
         asked = {"vector": query.astype(np.float64).tolist(), "space": self.space.number, "before": self._before}
-        wide = max(2 * k, 64)
-        if self._filtered:
-            return self._read(NEAR_WITHIN[kind], {**asked, "k": wide})
-        while True:
-            found = self._read(NEAR[kind], {**asked, "k": wide})
-            if len(found) >= k or wide >= MAX_NEAR:
-                return found
-            wide = min(2 * wide, MAX_NEAR)
-
-    def _rescored(self, query: Floats, k: int, rows: Rows) -> tuple[Candidates, Numbers]:
-        numbers = np.array([row[0] for row in rows], np.int64) & NUMBER_MASK
-        scores = cosines(widened(b"".join(row[1] for row in rows), self._dimension), query)
-        owner = np.frombuffer(b"".join(row[2] for row in rows), HEAD)["owner"].astype(np.int64)
-        found, values = best(numbers, scores, k)
-        order = np.argsort(numbers, kind="stable")
-        return Candidates(found, values, False), owner[order[np.searchsorted(numbers, found, sorter=order)]]
+        return near.nearest(self._read, kind, k, asked, filtered=self._filtered)
 
     def _fitting(self, query: Floats) -> Floats:
         query = np.ascontiguousarray(query, np.float32)
@@ -325,9 +278,7 @@ class Neo4jReader:
         return words.counted(held, wanted)
 
     def entities(self, folded: Sequence[str]) -> Found:
-        asked = {"space": self.space.number, "names": list(folded), "before": self._before}
-        table = np.array(self._read(ENTITIES, asked) if len(folded) else [], np.int64).reshape(-1, 2)
-        return Found(table[:, 0], table[:, 1] & NUMBER_MASK)
+        return names.entities(self._read, self.space.number, folded, self._before)
 
     def times(self, start_us: int, end_us: int, k: int) -> Candidates:
         return times.ranked(self._ask(times.SEARCH, **self._interval((start_us, end_us), k)), k)[0]
@@ -341,25 +292,18 @@ class Neo4jReader:
     # -- what a recall asks first
 
     def named(self, folded: Sequence[str], *, limit: int) -> Named:
-        asked = {"space": self.space.number, "names": list(folded), "before": self._before}
-        found = self._read(NAMED, {**asked, "limit": limit, "window": graph.WINDOW}) if len(folded) else []
-        titled = [(row, key & NUMBER_MASK) for row, (*_, keys) in enumerate(found) for key in keys]
-        pairs = np.array(titled, np.int64).reshape(-1, 2)
-        self._ahead.titled = list(dict.fromkeys((self._base + pairs[:, 1]).tolist()))
-        return Named(
-            np.array([row[0] for row in found], np.int64),
-            np.array([row[1] for row in found], np.int64) & NUMBER_MASK,
-            np.array([row[2] for row in found], bool),
-            pairs[:, 0],
-            pairs[:, 1],
+        found = names.named(
+            self._read, self.space.number, folded, before=self._before, limit=limit, window=graph.WINDOW
         )
+        self._ahead.titled = list(dict.fromkeys((self._base + found.titled).tolist()))
+        return found
 
     def search(self, wanted: Wanted) -> Searched:
         terms = words.ordered(wanted.terms, self._vocabulary)
         docs = self._counter.tallies["docs"]
         limit = min(docs + 1, max(OVER_FETCH, 4 * wanted.passages))
         known = self._known_near(wanted)
-        near = "known" if known is not None else "within" if self._filtered else "over"
+        how = "known" if known is not None else "within" if self._filtered else "over"
         asked = {
             "queries": words.queries(terms) if docs else [],
             "limit": limit,
@@ -377,12 +321,12 @@ class Neo4jReader:
             asked |= {"vector": query.astype(np.float64).tolist(), "k": max(2 * wanted.notes, 64)}
         if wanted.interval_us is not None:
             asked |= self._interval(wanted.interval_us, wanted.timed)
-        hits, timed, found, passages = self._read(ahead.SEARCH[wanted.interval_us is not None, near], asked)[0]
+        hits, timed, found, passages = self._read(ahead.SEARCH[wanted.interval_us is not None, how], asked)[0]
         self._ahead.take_passages(passages, AHEAD_WINDOW)
         if known is None:
-            if near == "over" and len(found) < wanted.notes:
+            if how == "over" and len(found) < wanted.notes:
                 found = self._near(wanted.vector, wanted.notes, NodeKind.NOTE)
-            known = self._rescored(self._fitting(wanted.vector), wanted.notes, found)
+            known = near.rescored(found, self._fitting(wanted.vector), wanted.notes)
         text = self._scored(hits, terms, wanted.passages, limit)
         return Searched(text, *known, times.ranked(timed, wanted.timed)[1])
 
@@ -410,17 +354,15 @@ class Neo4jReader:
     # -- sources
 
     def find_source(self, kind: str, outside_id: str) -> Source | None:
-        found = self._ask(FIND_SOURCE, space=self.space.number, kind=kind, outside_id=outside_id)
-        node = self.get([found[0][0]]).get(found[0][0]) if found else None
+        id = sources.find_source(self._read, self.space.number, kind, outside_id)
+        node = self.get([id]).get(id) if id is not None else None
         return node if isinstance(node, Source) else None
 
     def passages_of(self, source: Id) -> list[Id]:
-        return [row[0] for row in self._ask(PASSAGES_OF, space=self.space.number, id=source)]
+        return sources.passages_of(self._read, self.space.number, source)
 
     def tail(self, source: Id, section: Id | None) -> Tail:
-        asked = {"space": self.space.number, "source": source, "section": section}
-        next_ordinal, passage, latest, sections = self._read(TAIL, asked)[0]
-        return Tail(next_ordinal or 0, passage, latest, sections)
+        return sources.tail(self._read, self.space.number, source, section)
 
     # -- journal
 

@@ -11,6 +11,7 @@ from typing import Any
 from graphmem.analysis import indexed_text, terms
 from graphmem.schema import Id, Passage, Source, fold
 from graphmem.stores.canonical import as_json
+from graphmem.stores.neo4j.jobs import SET_WAITING
 from graphmem.stores.neo4j.nodes import ids_of, load, within
 from graphmem.stores.neo4j.server import Tx, rows
 
@@ -33,7 +34,7 @@ BLANK_ITEMS = """UNWIND $jobs AS job MATCH (i:_Item {space: $space, job: job})
   WHERE i.item IS NOT NULL SET i.error = '', i.position = ''"""
 ITEMS = "MATCH (i:_Item {space: $space}) WHERE i.job IS NOT NULL AND i.item IS NOT NULL RETURN i.job, i.item"
 RENAME_ITEM = "MATCH (i:_Item {space: $space, job: $job, item: $item}) SET i.item = $new"
-JOBS = "MATCH (j:_Job {space: $space}) WHERE j.id IS NOT NULL RETURN j.id, j.spec"
+JOBS = "MATCH (j:_Job {space: $space}) WHERE j.id IS NOT NULL RETURN j.id, j.spec, coalesce(j.waiting, [])"
 SET_SPEC = "MATCH (j:_Job {space: $space, id: $id}) SET j.spec = $spec"
 
 NAMELESS = "someone"
@@ -120,15 +121,29 @@ class Text:
         rows(tx, RENAME, rows=[list(row) for row in renamed])
         return {n for n, _ in renamed}
 
+    def _named_in(self, key: str) -> bool:
+        return any(text in key for text in self.outside)
+
     def _jobs(self, tx: Tx, jobs: set[Id]) -> None:
         """Messages of items of the jobs that wrote what goes; paths that name an erased source."""
         rows(tx, BLANK_ITEMS, space=self.space, jobs=sorted(jobs))
-        for job, item in rows(tx, ITEMS, space=self.space) if self.outside else ():
-            if any(text in item for text in self.outside):
-                rows(tx, RENAME_ITEM, space=self.space, job=job, item=item, new=f"forgotten-{secrets.token_hex(8)}")
-        for job, spec in rows(tx, JOBS, space=self.space) if self.outside else ():
+        held = [(job, item) for job, item in rows(tx, ITEMS, space=self.space)] if self.outside else []
+        for job, item in held:
+            if self._named_in(item):
+                rows(tx, RENAME_ITEM, space=self.space, job=job, item=item, new=unnamed())
+        for job, spec, waiting in rows(tx, JOBS, space=self.space) if self.outside else ():
+            told = [key for key in waiting if self._named_in(key)]
+            if told:
+                left = [key for key in waiting if key not in told]
+                left += [unnamed() for key in told if (job, key) not in held]
+                rows(tx, SET_WAITING, space=self.space, rows=[[job, left]])
             if any(as_json(text)[1:-1] in spec for text in self.outside):
                 rows(tx, SET_SPEC, space=self.space, id=job, spec='{"forgotten":true}')
+
+
+def unnamed() -> str:
+    """What an item is called whose key told what is erased."""
+    return f"forgotten-{secrets.token_hex(8)}"
 
 
 def naming(tx: Tx, entity: int, gone: Iterable[int]) -> list[int]:

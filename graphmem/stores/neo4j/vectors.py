@@ -139,15 +139,13 @@ def put(tx: Tx, writer: VectorWriter | None, batch: Batch, known: Known, counter
         changed |= {key for key in fresh if key in held}
         counter.count_vectors([kinds[key] for key in fresh if key not in held or held[key][0] is None], 1)
     tokens = {known.at[id]: codes.tobytes() for id, codes in batch.tokens.items()}
-    coded = [
-        [key, body]
-        for key, body in tokens.items()
-        if key not in held or (key not in known.retired and held[key][1] != body)
+    coded = [  # new passages came with theirs
+        [key, body] for key, body in tokens.items() if key in held and key not in known.retired and held[key][1] != body
     ]
     if coded:
         rows(tx, PUT_TOKENS, rows=coded)
     counter.touched |= changed
-    return bool(changed) or any(key in held for key, _ in coded)
+    return bool(changed or coded)
 
 
 def bring_back(tx: Tx, writer: VectorWriter | None, keys: Sequence[int], counter: Counter) -> None:
