@@ -10,7 +10,7 @@ from importlib import import_module
 from tests.bench.data import BUILD
 from tests.bench.table import Row, save, text_table
 
-SECTIONS = ("retrieval", "answers", "pipeline", "store", "dense")
+SECTIONS = ("retrieval", "answers", "pipeline", "store", "dense", "refactored")
 
 
 def main() -> int:
