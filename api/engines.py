@@ -10,7 +10,7 @@ from urllib.error import URLError
 from urllib.parse import parse_qsl
 from urllib.request import urlopen
 
-from graphmem.answer.base import NOT_IN_MEMORY, Prompt
+from graphmem.answer.base import Prompt
 from graphmem.api.attribution import attributed, evidence_in
 from graphmem.api.generators import close
 from graphmem.api.models import cache_folder, model_file
@@ -26,9 +26,8 @@ if TYPE_CHECKING:
 CONVERTED = "smollm2"
 MANIFEST = "manifest.json"
 #: Passages that a small model is shown: more evidence confuses it, and takes time to read.
-EVIDENCE = 4
-RULES = f"""Answer the question from the evidence in one short sentence. \
-If the evidence does not say it, reply: {NOT_IN_MEMORY}"""
+EVIDENCE = 3
+RULES = "Answer the question from the evidence in one short sentence."
 OPTIONS = ("budget", "policy", "prefetch", "threads")
 Tick = Callable[[str, float], None]
 
@@ -134,7 +133,7 @@ class Briefed:
     def stream(self, prompt: Prompt, *, deadline_s: float | None) -> Iterator[str]:
         evidence, question = evidence_in(prompt)
         shown = evidence[:EVIDENCE]
-        lines = [f"{one.told}: {one.text}" if one.told else one.text for one in shown]
+        lines = [": ".join(part for part in (one.told, flat(one.text)) if part) for one in shown]
         asked = "Evidence:\n" + "\n".join(lines) + f"\n\nQuestion: {question}"
         pieces = self.writer.stream((("system", RULES), ("user", asked)), deadline_s=deadline_s)
         try:
@@ -160,6 +159,11 @@ class LocalEngine(Briefed):
 
     def close(self) -> None:
         self.generator.close()
+
+
+def flat(text: str) -> str:
+    """A passage on one line, without the marks of its headings."""
+    return " ".join(text.replace("#", " ").split())
 
 
 def first_line(pieces: Iterable[str]) -> Iterator[str]:
