@@ -85,6 +85,7 @@ def dense_folder(source: Path, work: Path) -> Path:
 
 def converted(folder: Path, target: Path, plan: Plan, texts: Sequence[str], tick: Tick) -> dict[str, Any]:
     torch.manual_seed(plan.seed)
+    began = time.process_time()
     config = config_for(folder, plan)
     clock = Clock(tick)
     tokenizer = AutoTokenizer.from_pretrained(folder)
@@ -99,6 +100,7 @@ def converted(folder: Path, target: Path, plan: Plan, texts: Sequence[str], tick
         "experts_per_layer": config.experts_per_layer,
         "active_share": config.active_share,
         "seconds": clock.seconds,
+        "cpu_seconds": round(time.process_time() - began, 1),
         "perplexity_dense": perplexity(dense, held),
         "perplexity": perplexity(model, held),
     }

@@ -37,6 +37,7 @@ def run(size: str) -> list[Row]:
     return [
         Row("refactored: active share", report["active_share"]),
         Row("refactored: conversion", seconds, "s", 600, at_most=True),
+        Row("refactored: conversion, processor time", report.get("cpu_seconds"), "s"),
         *perplexities(file, folder / "checkpoint"),
     ]
 
