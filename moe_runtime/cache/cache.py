@@ -131,7 +131,9 @@ class ExpertCache:
             self._finish(read)
 
     def close(self) -> None:
+        """Ends the reader threads and lets the arena's memory go."""
         self.queue.close()
+        del self.arena
 
     def _has_room(self, absent: int) -> bool:
         """Whether reads can run ahead of a pass that computes in the given order; else slots that wait for their turn

@@ -100,6 +100,7 @@ class ReadQueue:
             self._condition.notify_all()
         for thread in self._threads:
             thread.join()
+        del self._source
 
     def _next(self) -> tuple[Read, int] | None:
         with self._condition:

@@ -150,11 +150,13 @@ class Engine:
         return found
 
     def close(self) -> None:
-        """Stops the reader threads and closes the files. The model cannot be used afterwards; may be called twice."""
-        if not self._closed:
-            self._closed = True
-            self._cache.close()
-            self._reader.close()
+        """Waits for the forward pass under way, stops the reader threads, closes the files and gives the memory of the
+        experts back. The model cannot be used afterwards; may be called twice."""
+        with self._turn:
+            if not self._closed:
+                self._closed = True
+                self._cache.close()
+                self._reader.close()
 
     def __enter__(self) -> Self:
         return self

@@ -84,10 +84,10 @@ def test_an_expert_that_is_taken_is_the_one_that_was_asked_for(slots: int, polic
             foreseen = [] if on_demand else [(ahead, expert) for expert in chance.sample(range(EXPERTS), 4)]
             run_layer(cache, layer, wanted, wide, foreseen)
     cache.reset()  # calls off what was foreseen last
-    counters = cache.counters
+    counters, reads = cache.counters, cache.arena.reads
     cache.close()
-    assert counters.read_bytes == RECORD * len(cache.arena.reads)
-    assert counters.miss + counters.ahead == len(cache.arena.reads)
+    assert counters.read_bytes == RECORD * len(reads)
+    assert counters.miss + counters.ahead == len(reads)
     assert counters.used + counters.wasted <= counters.ahead
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import mmap
 import subprocess
 import sys
 import threading
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +72,43 @@ def test_an_error_while_streaming_reaches_the_reader_of_the_stream(engine: Engin
     with pytest.raises(InputError, match="closed"):
         list(engine.stream("Ada", max_new_tokens=4))
     engine.close()
+
+
+def test_a_closed_engine_refuses_every_thread_and_waits_for_none(engine: Engine) -> None:
+    engine.close()
+    told: list[str] = []
+
+    def ask() -> None:
+        try:
+            engine.model(prompt(1, 3))
+        except InputError as problem:
+            told.append(problem.message)
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=30)
+    assert told == ["the engine is closed"] * 3
+
+
+def test_closing_waits_for_the_token_that_is_being_made(engine: Engine) -> None:
+    pieces = engine.stream("Ada lives in", max_new_tokens=200)
+    next(pieces)
+    engine.close()
+    with pytest.raises(InputError, match="closed"):
+        list(pieces)
+
+
+def test_closing_gives_the_memory_of_the_experts_back(packed: Any) -> None:
+    _, store = packed("qwen3_moe", torch.bfloat16)
+    opened = Engine.open(store, budget="50%")
+    arena = weakref.ref(opened._cache.arena)
+    with torch.inference_mode():
+        opened.model(prompt(1, 9))
+    opened.close()
+    gc.collect()
+    assert arena() is None
 
 
 def test_sampling_is_seeded(engine: Engine) -> None:
