@@ -36,6 +36,7 @@ DROPPED = ("model_type", "architectures", "transformers_version", "_name_or_path
 REPORT = "refactor.json"
 #: Rows of the manual that perplexity is measured on; characters of it that a token has at most.
 HELD, CHARS = 8, 6
+ABANDONED_S = 86_400
 
 
 def refactorize(
@@ -56,6 +57,7 @@ def refactorize(
         kept: dict[str, Any] = json.loads((target / REPORT).read_text(encoding="utf-8"))
         return kept
     target.parent.mkdir(parents=True, exist_ok=True)
+    forget_abandoned(target.parent)
     work = Path(tempfile.mkdtemp(dir=target.parent, prefix=".refactor-"))
     before = torch.get_num_threads()
     try:
@@ -69,6 +71,13 @@ def refactorize(
     finally:
         torch.set_num_threads(before)
         shutil.rmtree(work, ignore_errors=True)
+
+
+def forget_abandoned(folder: Path) -> None:
+    """Removes what conversions left behind that were killed more than a day ago."""
+    for left in folder.glob(".refactor-*"):
+        if time.time() - left.stat().st_mtime > ABANDONED_S:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def dense_folder(source: Path, work: Path) -> Path:
