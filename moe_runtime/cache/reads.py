@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from time import perf_counter
 from typing import Protocol
 
 from graphmem.moe_runtime.cache.policy import Expert
@@ -52,7 +51,6 @@ class ReadQueue:
 
     def __init__(self, source: Source, threads: int, parts: int) -> None:
         self.parts = parts
-        self.busy_s = 0.0
         self._source = source
         self._urgent: deque[Read] = deque()
         self._ahead: deque[Read] = deque()
@@ -124,9 +122,7 @@ class ReadQueue:
 
     def _work(self) -> None:
         while (taken := self._next()) is not None:
-            began = perf_counter()
             self._carry_out(*taken)
-            self.busy_s += perf_counter() - began
 
     def _carry_out(self, read: Read, part: int) -> None:
         check, error = 0, None

@@ -138,7 +138,6 @@ class MappedExperts:
 
     def __init__(self, reader: Reader) -> None:
         self.counters = Counters()
-        self.on_demand = True
         self._reader = reader
         self._maps = [reader.map(shard) for shard in reader.manifest.layers]
         self._memories = [torch.frombuffer(mapped, dtype=torch.uint8) for mapped in self._maps]

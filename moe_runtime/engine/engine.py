@@ -24,7 +24,7 @@ from graphmem.moe_runtime.engine.budget import LEAST_SLOTS, budget_bytes
 from graphmem.moe_runtime.engine.foresight import Foresight
 from graphmem.moe_runtime.engine.generate import Generation, Messages, Sampling
 from graphmem.moe_runtime.engine.hook import OffloadedLayer
-from graphmem.moe_runtime.engine.load import load_skeleton
+from graphmem.moe_runtime.engine.load import load_skeleton, place
 from graphmem.moe_runtime.engine.settings import Options, Settings
 from graphmem.moe_runtime.errors import BudgetError, InputError
 from graphmem.moe_runtime.predict.next_gate import NextGate, router_of
@@ -93,7 +93,7 @@ class Engine:
             raise
         engine = cls(store, model, cache, reader, settings=chosen, allowed=allowed)
         if chosen.device != "cpu":
-            model.to(chosen.device)
+            place(model, torch.device(chosen.device))
         return engine
 
     @cached_property

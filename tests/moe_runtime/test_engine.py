@@ -17,6 +17,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from graphmem.moe_runtime import Engine
+from graphmem.moe_runtime.engine.load import place
 from graphmem.moe_runtime.errors import InputError
 from tests.moe_runtime.models import prompt
 
@@ -196,6 +197,16 @@ def test_an_offloaded_run_leaves_the_store_out_of_the_page_cache(packed: Any) ->
     files = [store / "rest.bin", *(store / "experts").iterdir()]
     cached = sum(resident_share(path) * path.stat().st_size for path in files)
     assert cached <= 0.05 * sum(path.stat().st_size for path in files)
+
+
+def test_placing_the_model_moves_all_but_the_experts(packed: Any) -> None:
+    _, store = packed("qwen3_moe", torch.bfloat16)
+    with Engine.open(store) as engine, torch.inference_mode():
+        wanted = engine.model(prompt(1, 9)).logits
+        place(engine.model, torch.device("cpu"))
+        assert torch.equal(engine.model(prompt(1, 9)).logits, wanted)
+        on_meta = {name.rpartition(".")[0] for name, value in engine.model.named_parameters() if value.is_meta}
+        assert on_meta == {shard.owner for shard in engine.manifest.layers}
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
