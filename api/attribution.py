@@ -15,8 +15,9 @@ from graphmem.analysis import terms
 from graphmem.answer.base import Prompt
 from graphmem.answer.citations import MARKER
 
-#: Share of a sentence's content words that a passage must have, its speaker, date and title included.
-BORNE_OUT = 0.75
+#: Shares that a passage must have, its speaker, date and title included: of the content words that a sentence adds to
+#: the question, and of all its words. An answer's date may stand in a passage that is about something else.
+NEW_BORNE_OUT, ALL_BORNE_OUT = 0.75, 0.6
 _EVIDENCE = re.compile(r'<evidence n="(\d+)"([^>]*)>(.*?)</evidence>', re.DOTALL)
 _MARK = re.compile(r'(\w+)="([^"]*)"')
 _QUESTION = re.compile(r"<question>(.*?)</question>", re.DOTALL)
@@ -68,6 +69,7 @@ def marker_for(sentence: str, known: Sequence[tuple[int, set[str]]], asked: set[
     words = set(terms(sentence))
     if not words - asked or not known or MARKER.search(sentence):
         return ""
-    number, has = max(known, key=lambda one: (len((words - asked) & one[1]), len(words & one[1]), -one[0]))
     new = words - asked
-    return f" [{number}]" if len(new & has) >= BORNE_OUT * len(new) else ""
+    number, has = max(known, key=lambda one: (len(new & one[1]), len(words & one[1]), -one[0]))
+    borne_out = len(new & has) >= NEW_BORNE_OUT * len(new) and len(words & has) >= ALL_BORNE_OUT * len(words)
+    return f" [{number}]" if borne_out else ""

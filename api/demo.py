@@ -52,7 +52,7 @@ GRAPHQL = """query Answer($question: String!) {
 }"""
 GRAPHQL_QUESTION = "When did Ines move?"
 PATHS_SHOWN = 3
-ENGINE_QUESTION = "Where does the ferry to Skerrow leave from?"
+ENGINE_QUESTION = "Where does Ines have her studio?"
 #: Seconds that making the model may take, on a slow machine; a command of the demonstration may take otherwise.
 CONVERSION_S, COMMAND_S = 1200, 300
 

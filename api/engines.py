@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.error import URLError
 from urllib.parse import parse_qsl
 from urllib.request import urlopen
 
-from graphmem.answer.base import NOT_IN_MEMORY, Prompt
+from graphmem.answer.base import Prompt
 from graphmem.api.attribution import attributed, evidence_in
+from graphmem.api.generators import close
 from graphmem.api.models import cache_folder, model_file
 from graphmem.errors import InputError, ModelError, NotFound, SettingError
 from graphmem.moe_runtime.errors import MoeError
@@ -25,9 +26,8 @@ if TYPE_CHECKING:
 CONVERTED = "smollm2"
 MANIFEST = "manifest.json"
 #: Passages that a small model is shown: more evidence confuses it, and takes time to read.
-EVIDENCE = 4
-RULES = f"""Answer the question from the evidence in one short sentence. \
-If the evidence does not say it, reply: {NOT_IN_MEMORY}"""
+EVIDENCE = 3
+RULES = "Answer the question from the evidence in one short sentence."
 OPTIONS = ("budget", "policy", "prefetch", "threads")
 Tick = Callable[[str, float], None]
 
@@ -45,7 +45,7 @@ def engine_generator(where: str) -> Generator:
         engine = Engine.open(store_at(path), **options_of(query))
     except MoeError as error:
         raise translated(error) from error
-    return SmallModel(EngineGenerator(engine, f"moe:{Path(path).name}"))
+    return LocalEngine(EngineGenerator(engine, f"moe:{Path(path).name}"))
 
 
 def options_of(query: str) -> dict[str, Any]:
@@ -123,26 +123,33 @@ def routed(where: str, text: str | None, tokens: int) -> Profile:
         return profiled(engine.model, engine.tokenizer(words)["input_ids"][:tokens])
 
 
-class SmallModel:
-    """A generator whose model is small: a short prompt, few passages, and markers added to what they bear out."""
+class Briefed:
+    """A generator whose model is small: a short prompt, few passages, the first line of what it says, and markers added
+    to what they bear out."""
 
-    def __init__(self, generator: EngineGenerator) -> None:
-        self.generator, self.name = generator, generator.name
+    def __init__(self, generator: Generator) -> None:
+        self.writer, self.name = generator, generator.name
 
     def stream(self, prompt: Prompt, *, deadline_s: float | None) -> Iterator[str]:
         evidence, question = evidence_in(prompt)
         shown = evidence[:EVIDENCE]
-        lines = [f"{one.told}: {one.text}" if one.told else one.text for one in shown]
+        lines = [": ".join(part for part in (one.told, flat(one.text)) if part) for one in shown]
         asked = "Evidence:\n" + "\n".join(lines) + f"\n\nQuestion: {question}"
-        pieces = self.generator.stream((("system", RULES), ("user", asked)), deadline_s=deadline_s, stop=("\n",))
+        pieces = self.writer.stream((("system", RULES), ("user", asked)), deadline_s=deadline_s)
         try:
-            yield from attributed(pieces, shown, question)
+            yield from attributed(first_line(pieces), shown, question)
         except MoeError as error:
             raise translated(error) from error
         finally:
-            close = getattr(pieces, "close", None)
-            if close is not None:
-                close()
+            close(pieces)
+
+
+class LocalEngine(Briefed):
+    """An engine of this process: it can be warmed, asked what it did, and must be closed."""
+
+    def __init__(self, generator: EngineGenerator) -> None:
+        super().__init__(generator)
+        self.generator = generator
 
     def warm(self, texts: list[str]) -> None:
         self.generator.warm(texts[:EVIDENCE])
@@ -154,8 +161,25 @@ class SmallModel:
         self.generator.close()
 
 
+def flat(text: str) -> str:
+    """A passage on one line, without the marks of its headings."""
+    return " ".join(text.replace("#", " ").split())
+
+
+def first_line(pieces: Iterable[str]) -> Iterator[str]:
+    """What is said up to the first line break; breaks before it are skipped."""
+    said = False
+    for piece in pieces:
+        head, broken, _ = (piece if said else piece.lstrip("\n")).partition("\n")
+        if head:
+            said = True
+            yield head
+        if broken and said:
+            return
+
+
 def connected(url: str) -> Generator:
-    """A chat model over an OpenAI-compatible server, by the name that it serves first."""
+    """The model that an OpenAI-compatible server names first."""
     base = url.rstrip("/").removesuffix("/v1")
     try:
         with urlopen(f"{base}/v1/models", timeout=10) as reply:
@@ -164,7 +188,7 @@ def connected(url: str) -> Generator:
         raise ModelError(f"no engine answers at {base}: {error}", hint="start one: graphmem moe serve STORE") from error
     from graphmem.answer import chat_model
 
-    return chat_model(f"openai:{name}", base_url=f"{base}/v1", api_key="none", max_retries=0)
+    return Briefed(chat_model(f"openai:{name}", base_url=f"{base}/v1", api_key="none", max_retries=0))
 
 
 def translated(error: MoeError) -> InputError | ModelError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -93,8 +94,6 @@ def refactorize(
     output: Format = Output.TEXT,
 ) -> None:
     """Make a dense model a Mixture of Experts whose routes are known one layer ahead (Read-ME). Takes minutes."""
-    from dataclasses import replace
-
     from graphmem.api.engines import CONVERTED, convert, dense_source
     from graphmem.moe_runtime.refactor.plan import QUICK, Plan
 
@@ -181,6 +180,35 @@ def show_profile(told: Profile) -> None:
     console().print(lengths, caches)
     say(f"offloading {'suits' if told.suits else 'does not suit'} it: {told.why}")
     say(f"budget: {told.recommended.share:.0%}, {told.recommended.budget_bytes / MIB:.1f} MiB")
+
+
+@moe.command()
+def bench(
+    folder: Annotated[Path, typer.Argument(help="Where the model of that shape is made and packed, or found.")],
+    *,
+    shape: Annotated[str, typer.Option(help="large: 1.35 billion parameters, 5 GB of disk. tiny: seconds.")] = "large",
+    budget: engine.Budget = "25%",
+    pairs: Annotated[int, typer.Option(min=1, help="Turns that each rival gets.")] = 20,
+    threads: Threads = 1,
+    output: Format = Output.TEXT,
+) -> None:
+    """The engine beside transformers in memory, accelerate from disk, and llama.cpp where it is installed."""
+    from graphmem.moe_runtime import Engine
+    from graphmem.moe_runtime.bench.compare import compare
+    from graphmem.moe_runtime.bench.shapes import SHAPES, make_checkpoint
+
+    if shape not in SHAPES:
+        raise InputError(f"there is no shape {shape!r}", hint=f"there is {', '.join(SHAPES)}")
+    checkpoint = make_checkpoint(shape, folder / f"{shape}-checkpoint")
+    Engine.pack(checkpoint, folder / f"{shape}-store")
+    figures = compare(checkpoint, folder / f"{shape}-store", budget=budget, pairs=pairs, threads=threads, progress=note)
+    if output is Output.JSON:
+        print_json({"figures": [asdict(figure) for figure in figures]})
+        return
+    width = max(len(figure.name) for figure in figures)
+    for figure in figures:
+        value = f"skipped: {figure.skipped}" if figure.value is None else f"{figure.value:,.3f} {figure.unit}"
+        say(f"{figure.name:{width}}  {value}")
 
 
 moe.command()(engine.serve)

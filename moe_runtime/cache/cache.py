@@ -8,7 +8,7 @@ Decisions (slots, counters) are made by the one thread that runs the model; read
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from time import perf_counter
 from typing import Protocol
 
@@ -24,7 +24,8 @@ class Arena(Protocol):
     """Where records are: `load` fills a slot (called by reader threads), `tensors` are the views of a layer's expert in
     a slot, `let_go` says that what was computed from the slot has been queued."""
 
-    def load(self, slot: int, key: Expert) -> None: ...
+    def load(self, slot: int, key: Expert, part: int, parts: int, /) -> int: ...
+    def confirm(self, slot: int, key: Expert, check: int, /) -> None: ...
     def tensors(self, slot: int, layer: int, /) -> tuple[object, ...]: ...
     def let_go(self, slot: int) -> None: ...
 
@@ -33,12 +34,19 @@ class ExpertCache:
     """Not thread-safe: one forward pass at a time. `record_bytes[layer]` are the bytes of one read."""
 
     def __init__(
-        self, arena: Arena, slots: Slots, record_bytes: list[int], readers: int, *, on_demand: bool = False
+        self,
+        arena: Arena,
+        slots: Slots,
+        record_bytes: list[int],
+        readers: int,
+        *,
+        parts: int = 1,
+        on_demand: bool = False,
     ) -> None:
         self.arena, self.slots, self.record_bytes = arena, slots, record_bytes
         self.on_demand = on_demand
         self.counters = Counters()
-        self.queue = ReadQueue(arena.load, readers)
+        self.queue = ReadQueue(arena, readers, parts)
         self._layers = len(record_bytes)
         self._reads: dict[Expert, Read] = {}
         self._unused: set[Expert] = set()
@@ -76,9 +84,12 @@ class ExpertCache:
         return list(wanted) if wide and self._has_room(len(absent)) else here + coming + absent
 
     def foresee(self, keys: Iterable[Expert]) -> None:
-        """Experts that the next layer is expected to want, likeliest first; read when nothing wanted lacks a slot."""
-        self._to_foresee = deque(key for key in keys if key not in self.slots.at)
-        self.slots.expected.update(key for key in keys if key in self.slots.at)
+        """Experts that the next layer is expected to want, likeliest first; read when nothing wanted lacks a slot. What
+        was foreseen before and is not named again is called off, unless it is being read."""
+        named = list(keys)
+        self._call_off(named)
+        self._to_foresee = deque(key for key in named if key not in self.slots.at)
+        self.slots.expected.update(key for key in named if key in self.slots.at)
         self._pump()
 
     def take(self, key: Expert) -> Tensors:
@@ -90,6 +101,7 @@ class ExpertCache:
         if read is not None:
             if not read.is_done:
                 began = perf_counter()
+                self.queue.help(read)
                 read.wait()
                 self.counters.wait_s += perf_counter() - began
             self._finish(read)
@@ -119,7 +131,9 @@ class ExpertCache:
             self._finish(read)
 
     def close(self) -> None:
+        """Ends the reader threads and lets the arena's memory go."""
         self.queue.close()
+        del self.arena
 
     def _has_room(self, absent: int) -> bool:
         """Whether reads can run ahead of a pass that computes in the given order; else slots that wait for their turn
@@ -130,14 +144,14 @@ class ExpertCache:
     def _by_next_use(self, layer: int) -> tuple[int, ...]:
         return tuple(range(layer, -1, -1)) + tuple(range(self._layers - 1, layer, -1))
 
-    def _call_off(self) -> None:
-        """What was foreseen is now known: stop expecting it, and do not begin reads that nobody wants."""
+    def _call_off(self, but: Collection[Expert] = ()) -> None:
+        """What was foreseen is known better now: stops expecting it, and does not begin reads that nobody wants."""
         self._to_foresee.clear()
         slots = self.slots
         slots.expected.clear()
-        for key in [key for key in slots.loading if key not in slots.held]:
+        for key in [key for key in slots.loading if key not in slots.held and key not in but]:
             read = self._reads[key]
-            if not read.started and self.queue.cancel(read):
+            if not read.begun and self.queue.cancel(read):
                 del self._reads[key]
                 self._unused.discard(key)
                 slots.abandon(key)
@@ -221,5 +235,5 @@ class ExpertCache:
                 self.counters.wasted += 1
                 self.counters.wasted_bytes += self.record_bytes[victim[0]]
         self.counters.read_bytes += self.record_bytes[key[0]]
-        self._reads[key] = read = Read(key, slot)
+        self._reads[key] = read = Read(key, slot, self.queue.parts)
         return read

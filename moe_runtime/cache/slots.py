@@ -22,26 +22,22 @@ class Slots:
         self.held: set[Expert] = set()
         self.expected: set[Expert] = set()
 
-    def resident(self, key: Expert) -> bool:
-        return key in self.at and key not in self.loading
-
     def protected(self, key: Expert) -> bool:
         return key in self.held or key in self.expected or key in self.pins or key in self.loading
 
     def take(self, key: Expert, order: Iterable[int] | None = None) -> tuple[int, Expert | None] | None:
         """A slot for `key`, which is now loading, and the expert that had to leave; None when all are protected.
         `order`: layers to take from first; with None the policy chooses."""
+        victim = None
         if self.free:
-            slot, victim = self.free.pop(), None
+            slot = self.free.pop()
         else:
-            found = self.policy.victim(self.protected) if order is None else None
-            if order is not None:
-                found = self.policy.victim_of(order, self.protected)
-            if found is None:
+            policy = self.policy
+            victim = policy.victim(self.protected) if order is None else policy.victim_of(order, self.protected)
+            if victim is None:
                 return None
-            victim = found
             slot = self.at.pop(victim)
-            self.policy.drop(victim)
+            policy.drop(victim)
         self.at[key] = slot
         self.loading.add(key)
         self.policy.add(key)

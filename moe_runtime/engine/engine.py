@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
+from time import perf_counter
 from types import TracebackType
 from typing import Any, Self, Unpack
 
@@ -14,22 +15,27 @@ import torch
 from transformers import AutoTokenizer
 
 from graphmem.moe_runtime.cache.cache import ExpertCache
+from graphmem.moe_runtime.cache.counters import Counters
 from graphmem.moe_runtime.cache.policy import make_policy
 from graphmem.moe_runtime.cache.slots import Slots
 from graphmem.moe_runtime.engine import generate as text
 from graphmem.moe_runtime.engine.arena import CudaArena, HostArena, MappedExperts
 from graphmem.moe_runtime.engine.budget import LEAST_SLOTS, budget_bytes
+from graphmem.moe_runtime.engine.foresight import Foresight
 from graphmem.moe_runtime.engine.generate import Generation, Messages, Sampling
-from graphmem.moe_runtime.engine.hook import Foresight, OffloadedLayer
-from graphmem.moe_runtime.engine.load import load_skeleton
+from graphmem.moe_runtime.engine.hook import OffloadedLayer
+from graphmem.moe_runtime.engine.load import load_skeleton, place
 from graphmem.moe_runtime.engine.settings import Options, Settings
 from graphmem.moe_runtime.errors import BudgetError, InputError
 from graphmem.moe_runtime.predict.next_gate import NextGate, router_of
+from graphmem.moe_runtime.predict.trial import Trial
 from graphmem.moe_runtime.predict.usefulness import Usefulness
 from graphmem.moe_runtime.store.checkpoint import experts_modules
 from graphmem.moe_runtime.store.format import Manifest, read_manifest
 from graphmem.moe_runtime.store.pack import pack
 from graphmem.moe_runtime.store.reader import Reader, open_reader
+
+_PART_BYTES = 1 << 20  # smaller parts of a read cost more in turns than they win in time
 
 
 class Engine:
@@ -50,10 +56,13 @@ class Engine:
         self._cache, self._reader, self._settings, self._allowed = cache, reader, settings, allowed
         self._turn = threading.RLock()
         self._closed = False
+        self._began = 0.0
         self._foresight: Foresight | None = None
         if settings.prefetch in ("auto", "next") and isinstance(cache, ExpertCache):
-            adaptive = settings.prefetch == "auto"
-            self._foresight = Foresight(Usefulness(self.manifest.record_bytes) if adaptive else None)
+            adaptive = (
+                (Usefulness(self.manifest.record_bytes), Trial()) if settings.prefetch == "auto" else (None, None)
+            )
+            self._foresight = Foresight(cache, *adaptive)
         self._layers = _attached(model, self.manifest, cache, self._foresight)
         model.register_forward_pre_hook(self._enter)
         model.register_forward_hook(self._leave, always_call=True)
@@ -84,7 +93,7 @@ class Engine:
             raise
         engine = cls(store, model, cache, reader, settings=chosen, allowed=allowed)
         if chosen.device != "cpu":
-            model.to(chosen.device)
+            place(model, torch.device(chosen.device))
         return engine
 
     @cached_property
@@ -97,13 +106,17 @@ class Engine:
 
     def generate(self, prompt: str | Messages, max_new_tokens: int = 128, **sampling: Any) -> Generation:
         """The whole answer to a text or to chat messages. `sampling`: temperature, top_p, seed, stop."""
-        before = self._cache.counters.copy()
+        before = self.counters()
         made = text.generate(self.model, self.tokenizer, prompt, _sampling(max_new_tokens, sampling))
         return replace(made, stats=asdict(self._cache.counters.since(before)))
 
     def stream(self, prompt: str | Messages, max_new_tokens: int = 128, **sampling: Any) -> Iterator[str]:
         """The same in pieces, as they are made. Close the iterator to stop early."""
         return text.stream(self.model, self.tokenizer, prompt, _sampling(max_new_tokens, sampling))
+
+    def counters(self) -> Counters:
+        """A copy of the cache's counters since `open`."""
+        return self._cache.counters.copy()
 
     def stats(self) -> dict[str, Any]:
         """Settings, counters since `open`, and what is in memory now."""
@@ -127,19 +140,23 @@ class Engine:
             "expert_bytes_resident": resident * self.manifest.record_bytes,
             "prefetch_broken": next((one.next_gate.broken for one in self._layers if one.next_gate), ""),
         }
-        usefulness = self._foresight.usefulness if self._foresight else None
-        if usefulness is not None:
+        foresight = self._foresight
+        usefulness = foresight.usefulness if foresight else None
+        if foresight is not None and usefulness is not None:
             found["prefetch_threshold"] = round(usefulness.threshold, 3)
             found["prefetch_right"] = usefulness.shares()
-            found["prefetch_off"] = usefulness.is_off
+            found["prefetch_off"] = usefulness.is_off or foresight.is_idle
+            found["prefetch_token_ms"] = foresight.trial.times_ms() if foresight.trial else {}
         return found
 
     def close(self) -> None:
-        """Stops the reader threads and closes the files. The model cannot be used afterwards; may be called twice."""
-        if not self._closed:
-            self._closed = True
-            self._cache.close()
-            self._reader.close()
+        """Waits for the forward pass under way, stops the reader threads, closes the files and gives the memory of the
+        experts back. The model cannot be used afterwards; may be called twice."""
+        with self._turn:
+            if not self._closed:
+                self._closed = True
+                self._cache.close()
+                self._reader.close()
 
     def __enter__(self) -> Self:
         return self
@@ -154,8 +171,11 @@ class Engine:
         if self._closed:
             raise InputError("the engine is closed", source=str(self.store), hint="open it again")
         self._cache.counters.passes += 1
+        self._began = perf_counter()
 
     def _leave(self, *_: Any) -> None:
+        if self._foresight is not None:
+            self._foresight.end(perf_counter() - self._began)
         self._turn.release()
 
 
@@ -166,12 +186,30 @@ def _attached(
     modules, made = experts_modules(model), []
     for number, ((_, module), shard) in enumerate(zip(modules, manifest.layers, strict=True)):
         layer = OffloadedLayer(module, number, cache, [spec.name for spec in shard.tensors], foresight)
-        if number + 1 < len(modules):
-            router = router_of(model.get_submodule(modules[number + 1][0].rpartition(".")[0]))
-            layer.next_gate = NextGate(router) if router is not None else None
+        if number + 1 < len(modules) and foresight is not None:
+            layer.next_gate = _foreseen(model, modules[number + 1][0], number + 1, foresight)
         module._offloaded = layer  # type: ignore[assignment]
         made.append(layer)
     return made
+
+
+def _foreseen(model: Any, name: str, number: int, foresight: Foresight) -> NextGate | None:
+    """The router beside the experts module `name`, None when there is none that can be asked; a decoder layer of the
+    usual kind (attention, norm, experts) gets the second look."""
+    block = name.rpartition(".")[0]
+    router = router_of(model.get_submodule(block))
+    if router is None:
+        return None
+    gate, decoder = NextGate(router), model.get_submodule(block.rpartition(".")[0])
+    norm = getattr(decoder, "post_attention_layernorm", None)
+    if norm is not None:
+
+        def look(_: Any, given: tuple[Any, ...]) -> None:
+            if given:
+                foresight.look_again(number, gate, norm, given[0])
+
+        decoder.register_forward_pre_hook(look)
+    return gate
 
 
 def _cache(reader: Reader, allowed: int, settings: Settings, choices: int) -> ExpertCache | MappedExperts:
@@ -193,7 +231,8 @@ def _cache(reader: Reader, allowed: int, settings: Settings, choices: int) -> Ex
     arena = HostArena(reader, count) if device.type == "cpu" else CudaArena(reader, count, device)
     sizes = [shard.record_bytes for shard in manifest.layers]
     on_demand = settings.prefetch == "off"
-    return ExpertCache(arena, Slots(count, policy, pins), sizes, settings.readers, on_demand=on_demand)
+    parts = max(1, min(8, manifest.record_bytes // _PART_BYTES))
+    return ExpertCache(arena, Slots(count, policy, pins), sizes, settings.readers, parts=parts, on_demand=on_demand)
 
 
 def _choices(model: Any) -> int:

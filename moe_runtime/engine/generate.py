@@ -85,6 +85,7 @@ def run(model: Any, tokenizer: Any, ids: torch.Tensor, sampling: Sampling, **ext
     arguments = sampling.arguments()
     if sampling.stop:
         arguments |= {"stop_strings": list(sampling.stop), "tokenizer": tokenizer}
+    ids = ids.to(model.device)
     with torch.inference_mode():
         made = model.generate(ids, attention_mask=torch.ones_like(ids), **arguments, **extra)
     new: torch.Tensor = made[0, ids.shape[1] :]

@@ -14,9 +14,9 @@ from transformers.integrations.moe import ALL_EXPERTS_FUNCTIONS
 
 from graphmem.moe_runtime.cache.counters import Counters
 from graphmem.moe_runtime.cache.policy import Expert
+from graphmem.moe_runtime.engine.foresight import Foresight
 from graphmem.moe_runtime.engine.schedule import WIDE, InOrder, choices_of_many, choices_of_one
 from graphmem.moe_runtime.predict.next_gate import NextGate
-from graphmem.moe_runtime.predict.usefulness import Guess, Usefulness
 
 IMPLEMENTATION = "graphmem_offload"
 
@@ -31,37 +31,6 @@ class Experts(Protocol):
     def take(self, key: Expert) -> Any: ...
     def release(self, key: Expert) -> None: ...
     def reset(self) -> None: ...
-
-
-class Foresight:
-    """What is guessed about the next layer while this one runs. `usefulness` None: every guess is acted on."""
-
-    def __init__(self, usefulness: Usefulness | None) -> None:
-        self.usefulness = usefulness
-        self._about = -1
-        self._guesses: list[Guess] = []
-        self._absent: list[Guess] = []
-
-    def look(self, layer: int, gate: NextGate, hidden_states: torch.Tensor, cache: Any) -> None:
-        """Guesses what `layer` will want and has the cache read what is worth it."""
-        self._about, self._guesses = layer, gate.guesses(hidden_states)
-        at = cache.slots.at
-        self._absent = [guess for guess in self._guesses if (layer, guess[0]) not in at]
-        if self.usefulness is None or gate.exact:
-            chosen = [expert for expert, _ in self._guesses]
-        else:
-            worth = set(self.usefulness.worth(self._absent))
-            chosen = [expert for expert, _ in self._guesses if (layer, expert) in at or expert in worth]
-        cache.foresee([(layer, expert) for expert in chosen])
-
-    def compare(self, layer: int, wanted: set[int], counters: Counters) -> None:
-        if self._about != layer:
-            return
-        counters.predicted += len(wanted)
-        counters.predicted_right += len(wanted.intersection(expert for expert, _ in self._guesses))
-        if self.usefulness is not None:
-            self.usefulness.learn(self._absent, wanted)
-            self.usefulness.adjust(counters.read_bytes, counters.wasted_bytes)
 
 
 class OffloadedLayer:
@@ -118,10 +87,10 @@ class OffloadedLayer:
     def _begin(self, wanted: list[int], hidden_states: torch.Tensor, wide: bool) -> list[int]:
         foresight = self.foresight
         if foresight is not None:
-            foresight.compare(self.layer, set(wanted), self.cache.counters)
+            foresight.compare(self.layer, set(wanted))
         order = self.cache.begin(self.layer, wanted, wide)
         if foresight is not None and self.next_gate is not None:
-            foresight.look(self.layer + 1, self.next_gate, hidden_states, self.cache)
+            foresight.look(self.layer + 1, self.next_gate, hidden_states)
         return order
 
     def _compute(self, expert: int, x: torch.Tensor) -> torch.Tensor:

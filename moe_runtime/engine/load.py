@@ -48,6 +48,13 @@ def load_skeleton(store: Path, reader: Reader, threads: int) -> Any:
     return model
 
 
+def place(model: torch.nn.Module, device: torch.device) -> None:
+    """Moves what is in memory, tied weights once; `Module.to` would refuse because of the experts on `meta`."""
+    for value in [*model.parameters(), *model.buffers()]:
+        if not value.is_meta:
+            value.data = value.data.to(device)
+
+
 def _fit(model: Any, manifest: Manifest, store: Path) -> None:
     if model.config.model_type != manifest.model_type:
         message = f"config.json describes {model.config.model_type}, the store holds {manifest.model_type}"

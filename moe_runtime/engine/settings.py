@@ -34,7 +34,7 @@ class Settings:
     """`budget`: expert bytes in memory, as bytes, "25%" of all experts, or "2GiB"; never exceeded. When it covers all
     experts, the shards are mapped instead of read.
 
-    `policy`: which expert leaves; lru, lfu, shallow. `pins`: (layer, expert) that never leave.
+    `policy`: which expert leaves; lrfu, lru, lfu, shallow. `pins`: (layer, expert) that never leave.
     `prefetch`: auto (the next layer's experts while guessing pays), next (always), layer (only what the running layer
     wants, all at once), off (each when its turn comes).
     `threads`: torch's, process-wide. `readers`: threads that read; two keep a disk busy.
@@ -43,7 +43,7 @@ class Settings:
 
     budget: str | int = "25%"
     precision: str = "exact"
-    policy: str = "lru"
+    policy: str = "lrfu"
     prefetch: str = "auto"
     threads: int = 1
     reader: str = "auto"

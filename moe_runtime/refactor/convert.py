@@ -36,6 +36,7 @@ DROPPED = ("model_type", "architectures", "transformers_version", "_name_or_path
 REPORT = "refactor.json"
 #: Rows of the manual that perplexity is measured on; characters of it that a token has at most.
 HELD, CHARS = 8, 6
+ABANDONED_S = 86_400
 
 
 def refactorize(
@@ -56,6 +57,7 @@ def refactorize(
         kept: dict[str, Any] = json.loads((target / REPORT).read_text(encoding="utf-8"))
         return kept
     target.parent.mkdir(parents=True, exist_ok=True)
+    forget_abandoned(target.parent)
     work = Path(tempfile.mkdtemp(dir=target.parent, prefix=".refactor-"))
     before = torch.get_num_threads()
     try:
@@ -69,6 +71,13 @@ def refactorize(
     finally:
         torch.set_num_threads(before)
         shutil.rmtree(work, ignore_errors=True)
+
+
+def forget_abandoned(folder: Path) -> None:
+    """Removes what conversions left behind that were killed more than a day ago."""
+    for left in folder.glob(".refactor-*"):
+        if time.time() - left.stat().st_mtime > ABANDONED_S:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def dense_folder(source: Path, work: Path) -> Path:
@@ -85,6 +94,7 @@ def dense_folder(source: Path, work: Path) -> Path:
 
 def converted(folder: Path, target: Path, plan: Plan, texts: Sequence[str], tick: Tick) -> dict[str, Any]:
     torch.manual_seed(plan.seed)
+    began = time.process_time()
     config = config_for(folder, plan)
     clock = Clock(tick)
     tokenizer = AutoTokenizer.from_pretrained(folder)
@@ -99,6 +109,7 @@ def converted(folder: Path, target: Path, plan: Plan, texts: Sequence[str], tick
         "experts_per_layer": config.experts_per_layer,
         "active_share": config.active_share,
         "seconds": clock.seconds,
+        "cpu_seconds": round(time.process_time() - began, 1),
         "perplexity_dense": perplexity(dense, held),
         "perplexity": perplexity(model, held),
     }

@@ -8,6 +8,8 @@ from typing import Any
 
 #: Prompt tokens in one step: what the others wait for at most.
 CHUNK = 256
+#: Tokens that one character takes at most, with room.
+LONGEST = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,30 +93,37 @@ class Writing:
 
 
 class Tail:
-    """Text from tokens as they come: whole characters only, and nothing that may become a stop string."""
+    """Text from tokens as they come: whole characters only, and nothing that may become a stop string.
+
+    Tokens are decoded behind those of the piece before: tokenizers write a token at a text's beginning differently.
+    """
 
     def __init__(self, tokenizer: Any, stop: Items[str]) -> None:
         self.tokenizer, self.stop = tokenizer, stop
         self.stopped = False
-        self._ids: list[int] = []
-        self._shown = 0  # characters of the decoding of _ids that are taken
+        self._ids: list[int] = []  # of the piece before, and those not shown yet
+        self._shown = 0  # how many of them are shown
         self._held = ""
 
     def add(self, token: int) -> str:
         self._ids.append(token)
-        text = self.tokenizer.decode(self._ids, skip_special_tokens=True)
-        if text.endswith("\ufffd"):  # half a character: the rest comes with the next token
-            return ""
-        fresh, self._shown = text[self._shown :], len(text)
-        if len(self._ids) >= 16 and text[-1:].isspace():  # decode few tokens at a time; a break keeps words whole
-            self._ids, self._shown = [], 0
+        fresh = self._fresh()
+        if fresh.endswith("\ufffd") and len(self._ids) - self._shown < LONGEST:
+            return ""  # half a character: the rest comes with the next token
+        self._ids = self._ids[self._shown :]
+        self._shown = len(self._ids)
         return self._passed(fresh)
 
     def rest(self) -> str:
         """What was held back, when nothing more comes."""
-        text: str = self._held + self.tokenizer.decode(self._ids, skip_special_tokens=True)[self._shown :]
+        text = self._held + self._fresh()
         self._held, self._ids, self._shown = "", [], 0
         return text
+
+    def _fresh(self) -> str:
+        before: str = self.tokenizer.decode(self._ids[: self._shown], skip_special_tokens=True)
+        whole: str = self.tokenizer.decode(self._ids, skip_special_tokens=True)
+        return whole[len(before) :]
 
     def _passed(self, fresh: str) -> str:
         text = self._held + fresh

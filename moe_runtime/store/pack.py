@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from graphmem.moe_runtime.errors import InputError, StoreError, StoreFull
+from graphmem.moe_runtime.errors import InputError, StoreCorrupt, StoreError, StoreFull
 from graphmem.moe_runtime.store.checkpoint import Checkpoint, expert_parameters
 from graphmem.moe_runtime.store.format import (
     BLOCK,
@@ -258,8 +258,6 @@ def _write_text(path: Path, text: str) -> None:
 
 def verify(store: Path, manifest: Manifest) -> None:
     """Reads every shard and compares its sha256. Raises StoreCorrupt naming the first that differs."""
-    from graphmem.moe_runtime.errors import StoreCorrupt
-
     for shard in (*manifest.layers, manifest.rest):
         digest, path = sha256(), store / shard.file
         try:

@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 
 from graphmem.moe_runtime.errors import InputError, ReadFailed, StoreCorrupt
-from graphmem.moe_runtime.store.format import PAGE, Manifest, Shard, check_of
+from graphmem.moe_runtime.store.format import CHECK_MASK, PAGE, Manifest, Shard, check_of
 
 ReaderName = Literal["direct", "buffered", "mmap"]
 READERS: tuple[ReaderName, ...] = ("direct", "buffered", "mmap")
@@ -38,24 +38,34 @@ class Reader:
 
     def read(self, shard: Shard, record: int, into: memoryview) -> None:
         """Fills `into` (page-aligned, `record_bytes` long). Raises ReadFailed, StoreCorrupt."""
-        descriptor, at, got = self._files[shard.file], shard.offset(record), 0
-        while got < shard.record_bytes:
+        self.confirm(shard, record, self.read_part(shard, record, into, 0, 1))
+
+    def read_part(self, shard: Shard, record: int, into: memoryview, part: int, parts: int) -> int:
+        """Fills the `part`-th of `parts` stretches of whole pages; returns its share of the record's checksum."""
+        pages = shard.record_bytes // PAGE
+        first, last = pages * part // parts, pages * (part + 1) // parts
+        descriptor, at, end = self._files[shard.file], first * PAGE, last * PAGE
+        start = shard.offset(record)
+        while at < end:
             try:
-                count = os.preadv(descriptor, [into[got : shard.record_bytes]], at + got)
+                count = os.preadv(descriptor, [into[at:end]], start + at)
             except OSError as problem:
                 raise self._failed(shard, record, problem) from problem
             if count <= 0:
                 raise self._corrupt(shard, record, "the file ends inside it")
-            got += count
+            at += count
         if self.mode == "buffered":
-            os.posix_fadvise(descriptor, at, shard.record_bytes, os.POSIX_FADV_DONTNEED)
-        if self.verify:
-            self.check(shard, record, into)
+            os.posix_fadvise(descriptor, start + first * PAGE, end - first * PAGE, os.POSIX_FADV_DONTNEED)
+        return check_of(np.frombuffer(into[first * PAGE : end], np.uint8), first) if self.verify else 0
 
-    def check(self, shard: Shard, record: int, data: memoryview | mmap.mmap) -> None:
-        """Raises StoreCorrupt when `data` is not the record that was packed."""
-        if check_of(np.frombuffer(data, np.uint8, shard.record_bytes)) != shard.checks[record]:
+    def confirm(self, shard: Shard, record: int, check: int) -> None:
+        """Raises StoreCorrupt when the summed checks of the parts are not those of the record that was packed."""
+        if self.verify and check & CHECK_MASK != shard.checks[record]:
             raise self._corrupt(shard, record, "its checksum does not match")
+
+    def check(self, shard: Shard, record: int, data: memoryview) -> None:
+        """Raises StoreCorrupt when `data` is not the record that was packed."""
+        self.confirm(shard, record, check_of(np.frombuffer(data, np.uint8, shard.record_bytes)))
 
     def map(self, shard: Shard) -> mmap.mmap:
         """The whole shard as memory, read-only pages of the file, private so that torch may take it as writable."""

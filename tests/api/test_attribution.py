@@ -27,6 +27,8 @@ def marked(*pieces: str, question: str = QUESTION) -> str:
         ("It leaves from Hamburg.", "It leaves from Hamburg."),
         ("The ferry to Skerrow leaves.", "The ferry to Skerrow leaves."),
         ("It costs 3.50 euros at the pier.", "It costs 3.50 euros at the pier."),
+        ("Skerrow has a school, a mill, a bank and a pier.", "Skerrow has a school, a mill, a bank and a pier."),
+        ("The ship for Hamburg and Bergen starts at noon.", "The ship for Hamburg and Bergen starts at noon."),
         ("Not in memory.", "Not in memory."),
         ("", ""),
     ],

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from graphmem.api.engines import converted_folders
 from tests.api.conftest import SAMPLE, environment
 from tests.api.serving import served
 from tests.api.test_graphql import post
 from tests.api.test_http import events
+from tests.moe_runtime.serving import small_store
 
 
 def test_the_sample_is_a_dialogue_in_dated_sessions_and_linked_documents() -> None:
@@ -25,7 +27,10 @@ def test_the_sample_is_a_dialogue_in_dated_sessions_and_linked_documents() -> No
     assert {path.suffix for path in (SAMPLE / "documents").iterdir()} == {".md", ".html", ".txt"}
 
 
-def test_the_demonstration_runs_and_ends_all_it_started(tmp_path: Path) -> None:
+def test_the_demonstration_runs_and_ends_all_it_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    made = small_store(converted_folders()[1])  # stands where the converted SmolLM2 would: that takes minutes to make
+    assert made == converted_folders()[1] / "store"
     done = subprocess.run(
         [sys.executable, "-m", "graphmem.api.demo"],
         cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False, timeout=300,
@@ -34,6 +39,7 @@ def test_the_demonstration_runs_and_ends_all_it_started(tmp_path: Path) -> None:
     assert "Traceback" not in done.stdout + done.stderr
     assert "Saltworks" in done.stdout
     assert "http://127.0.0.1:8787" in done.stdout
+    assert "of 16 experts resident" in done.stderr
     port = re.search(r"POST http://127\.0\.0\.1:(\d+)/graphql", done.stdout)
     assert port
     running = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=False).stdout

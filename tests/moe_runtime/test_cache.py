@@ -27,13 +27,17 @@ class NamedArena:
         self._chance, self._slowest_s = random.Random(seed), slowest_s
         self._lock = threading.Lock()
 
-    def load(self, slot: int, key: Expert) -> None:
+    def load(self, slot: int, key: Expert, part: int, parts: int) -> int:
         with self._lock:
-            self.reads.append(key)
-        self.names[slot] = None
+            self.reads += [key] if part == 0 else []
+            self.names[slot] = None
         time.sleep(self._chance.random() * self._slowest_s)
-        if key in self.failing:
+        if key in self.failing and part == parts - 1:
             raise ReadFailed("the disk did not deliver", position=str(key))
+        return part + 1
+
+    def confirm(self, slot: int, key: Expert, check: int) -> None:
+        assert check in (1, 3), "every part of the read is done, once"
         self.names[slot] = key
 
     def tensors(self, slot: int, _: int) -> tuple[object, ...]:
@@ -46,7 +50,12 @@ class NamedArena:
 def cache_of(slots: int, policy: str = "lru", on_demand: bool = False, seed: int = 0, readers: int = 2) -> ExpertCache:
     arena = NamedArena(slots, seed)
     return ExpertCache(
-        arena, Slots(slots, make_policy(policy, LAYERS, 8)), [RECORD] * LAYERS, readers, on_demand=on_demand
+        arena,
+        Slots(slots, make_policy(policy, LAYERS, 8)),
+        [RECORD] * LAYERS,
+        readers,
+        parts=readers,
+        on_demand=on_demand,
     )
 
 
@@ -75,10 +84,10 @@ def test_an_expert_that_is_taken_is_the_one_that_was_asked_for(slots: int, polic
             foreseen = [] if on_demand else [(ahead, expert) for expert in chance.sample(range(EXPERTS), 4)]
             run_layer(cache, layer, wanted, wide, foreseen)
     cache.reset()  # calls off what was foreseen last
-    counters = cache.counters
+    counters, reads = cache.counters, cache.arena.reads
     cache.close()
-    assert counters.read_bytes == RECORD * len(cache.arena.reads)
-    assert counters.miss + counters.ahead == len(cache.arena.reads)
+    assert counters.read_bytes == RECORD * len(reads)
+    assert counters.miss + counters.ahead == len(reads)
     assert counters.used + counters.wasted <= counters.ahead
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import mmap
 import subprocess
 import sys
 import threading
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from graphmem.moe_runtime import Engine
+from graphmem.moe_runtime.engine.load import place
 from graphmem.moe_runtime.errors import InputError
 from tests.moe_runtime.models import prompt
 
@@ -70,6 +73,43 @@ def test_an_error_while_streaming_reaches_the_reader_of_the_stream(engine: Engin
     with pytest.raises(InputError, match="closed"):
         list(engine.stream("Ada", max_new_tokens=4))
     engine.close()
+
+
+def test_a_closed_engine_refuses_every_thread_and_waits_for_none(engine: Engine) -> None:
+    engine.close()
+    told: list[str] = []
+
+    def ask() -> None:
+        try:
+            engine.model(prompt(1, 3))
+        except InputError as problem:
+            told.append(problem.message)
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=30)
+    assert told == ["the engine is closed"] * 3
+
+
+def test_closing_waits_for_the_token_that_is_being_made(engine: Engine) -> None:
+    pieces = engine.stream("Ada lives in", max_new_tokens=200)
+    next(pieces)
+    engine.close()
+    with pytest.raises(InputError, match="closed"):
+        list(pieces)
+
+
+def test_closing_gives_the_memory_of_the_experts_back(packed: Any) -> None:
+    _, store = packed("qwen3_moe", torch.bfloat16)
+    opened = Engine.open(store, budget="50%")
+    arena = weakref.ref(opened._cache.arena)
+    with torch.inference_mode():
+        opened.model(prompt(1, 9))
+    opened.close()
+    gc.collect()
+    assert arena() is None
 
 
 def test_sampling_is_seeded(engine: Engine) -> None:
@@ -157,6 +197,16 @@ def test_an_offloaded_run_leaves_the_store_out_of_the_page_cache(packed: Any) ->
     files = [store / "rest.bin", *(store / "experts").iterdir()]
     cached = sum(resident_share(path) * path.stat().st_size for path in files)
     assert cached <= 0.05 * sum(path.stat().st_size for path in files)
+
+
+def test_placing_the_model_moves_all_but_the_experts(packed: Any) -> None:
+    _, store = packed("qwen3_moe", torch.bfloat16)
+    with Engine.open(store) as engine, torch.inference_mode():
+        wanted = engine.model(prompt(1, 9)).logits
+        place(engine.model, torch.device("cpu"))
+        assert torch.equal(engine.model(prompt(1, 9)).logits, wanted)
+        on_meta = {name.rpartition(".")[0] for name, value in engine.model.named_parameters() if value.is_meta}
+        assert on_meta == {shard.owner for shard in engine.manifest.layers}
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

@@ -18,7 +18,7 @@ BUDGETS = ("12.5%", "25%", "50%", "100%")
 SETTINGS: list[dict[str, Any]] = [
     {"budget": budget, "prefetch": prefetch, "policy": policy, "reader": reader}
     for budget, prefetch, policy, reader in itertools.product(
-        BUDGETS, ("auto", "next", "layer", "off"), ("lru", "lfu", "shallow"), ("direct", "buffered")
+        BUDGETS, ("auto", "next", "layer", "off"), ("lrfu", "lru", "lfu", "shallow"), ("direct", "buffered")
     )
 ] + [{"budget": "100%", "reader": "mmap"}]
 

@@ -16,6 +16,8 @@ from openai.types.chat import ChatCompletionChunk
 
 from graphmem.moe_runtime import Engine
 from graphmem.moe_runtime.serve import Limits, Scheduler
+from graphmem.moe_runtime.serve.sequence import Tail
+from graphmem.moe_runtime.training.tiny import byte_tokenizer
 from tests.moe_runtime.serving import served, small_store, until
 
 HELLO = [{"role": "user", "content": "Hello"}]
@@ -228,3 +230,25 @@ def test_a_stream_is_server_sent_events_that_end_with_done(url: str) -> None:
     lines = [line for line in httpx.post(f"{url}/v1/chat/completions", json=body).text.split("\n\n") if line]
     assert lines[-1] == "data: [DONE]"
     assert all(json.loads(line.removeprefix("data: "))["object"] == "chat.completion.chunk" for line in lines[:-1])
+
+
+def test_characters_of_several_tokens_come_whole() -> None:
+    tokenizer = byte_tokenizer()
+    tail = Tail(tokenizer, ())
+    pieces = [tail.add(byte) for byte in "né 漢\U0001f600!".encode()]
+    assert [piece for piece in pieces if piece] == ["n", "é", " ", "漢", "\U0001f600", "!"]
+    assert tail.rest() == ""
+
+
+def test_what_is_no_character_is_shown_in_the_end() -> None:
+    tail = Tail(byte_tokenizer(), ())
+    shown = "".join(tail.add(byte) for byte in b"a\xff\xfe") + tail.rest()
+    assert shown.startswith("a")
+    assert "\ufffd" in shown
+
+
+def test_a_stop_text_is_found_across_pieces_and_its_beginnings_are_let_go() -> None:
+    tail = Tail(byte_tokenizer(), ("END", "Q:"))
+    said = [tail.add(byte) for byte in b"an E, an EN, an END"]
+    assert "".join(said) == "an E, an EN, an "
+    assert tail.stopped

@@ -93,6 +93,20 @@ def test_lfu_drops_the_one_used_least() -> None:
     assert victims("lfu", [(0, 0), (0, 0), (1, 1), (2, 2), (2, 2)]) == (1, 1)
 
 
+def test_lrfu_weighs_use_by_its_age() -> None:
+    often, once = (0, 0), (1, 1)
+    assert victims("lrfu", [often, often, once]) == once
+    assert victims("lrfu", [often, often, *[(2, 2)] * 60, once]) == often
+    assert victims("lfu", [often, often, *[(2, 2)] * 60, once]) == once
+
+
+def test_lrfu_scores_stay_finite_and_in_order() -> None:
+    decided = make_policy("lrfu", LAYERS, 1)
+    for step in range(20_000):
+        decided.use((step % LAYERS, 0))
+    assert decided.victim(lambda _: False) == (0, 0)
+
+
 def test_shallow_keeps_an_older_expert_of_the_first_layer() -> None:
     assert victims("lru", [(0, 0), (3, 1), (3, 2)]) == (0, 0)
     assert victims("shallow", [(0, 0), (3, 1), (3, 2)]) == (3, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+from graphmem.moe_runtime.predict.trial import Trial
 from graphmem.moe_runtime.predict.usefulness import Usefulness
 
 RECORD = 1_000
@@ -46,3 +47,27 @@ def test_guessing_comes_back_when_it_is_right_again() -> None:
     assert usefulness.is_off
     simulate(usefulness, {0: 1.0}, 1_000)
     assert not usefulness.is_off
+
+
+def run_trial(trial: Trial, with_s: float, without_s: float, tokens: int) -> float:
+    """Share of the tokens that were read ahead for."""
+    on = 0
+    for _ in range(tokens):
+        on += trial.is_on
+        trial.end(with_s if trial.is_on else without_s)
+    return on / tokens
+
+
+def test_reading_ahead_that_makes_tokens_slower_is_switched_off_but_for_a_probe() -> None:
+    assert run_trial(Trial(), 1.1, 1.0, 2_000) < 0.1
+
+
+def test_reading_ahead_that_makes_tokens_faster_stays_on() -> None:
+    assert run_trial(Trial(), 0.8, 1.0, 2_000) > 0.9
+
+
+def test_the_trial_follows_a_machine_that_changes() -> None:
+    trial = Trial()
+    run_trial(trial, 1.1, 1.0, 1_000)
+    run_trial(trial, 0.7, 1.0, 600)
+    assert run_trial(trial, 0.7, 1.0, 1_000) > 0.9
