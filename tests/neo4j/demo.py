@@ -43,7 +43,7 @@ def shown(server: Server) -> int:
     if code == 0:
         write_into(HOME.parent)
         tell(server)
-        if server.ours and sys.stdin.isatty():
+        if server.ours and sys.stdin is not None and sys.stdin.isatty():
             with suppress(KeyboardInterrupt):
                 input("\nThe server runs until you press Enter or Ctrl-C. ")
     return code
@@ -81,8 +81,8 @@ def begun(ends: ExitStack) -> Server:
         containers: list[object] = []
         try:
             server = contained(LINE, containers)
-        except Exception as error:
-            raise Missing(f"{missing}; no Docker either ({type(error).__name__})") from error
+        except Missing as also:
+            raise Missing(f"{missing}; {also}") from also
         ends.callback(containers[0].stop)  # type: ignore[attr-defined]
         return server
 

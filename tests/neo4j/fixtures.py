@@ -11,6 +11,8 @@ GRAPHMEM_TEST_NEO4J_VERSIONS ("5.26", "2026.09", or both with a comma) narrows t
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -71,8 +73,8 @@ def found(line: str, home: Path, containers: list[Any]) -> Server:
         reason = str(missing)
     try:
         return contained(line, containers)
-    except Exception as error:
-        return unavailable(f"{reason}; no Docker either ({type(error).__name__})")
+    except Missing as missing:
+        return unavailable(f"{reason}; {missing}")
 
 
 def ours(line: str, home: Path) -> Server:
@@ -83,7 +85,10 @@ def ours(line: str, home: Path) -> Server:
 
 
 def contained(line: str, containers: list[Any]) -> Server:
-    """A server in Docker, by testcontainers."""
+    """A server in Docker, by testcontainers. Raises Missing when no Docker engine answers."""
+    docker = shutil.which("docker")
+    if docker is None or subprocess.run([docker, "info"], capture_output=True, check=False).returncode:
+        raise Missing("no Docker engine answers")
     from testcontainers.core.container import DockerContainer
 
     container = DockerContainer(f"neo4j:{VERSIONS[line]}-community").with_exposed_ports(7687, 7474)
