@@ -334,7 +334,7 @@ def overlap(store: Neo4jStore, space: Space) -> tuple[float, float]:
             vectors.append(len(true & set(got)) / max(1, len(true)))
             whole = reader.text(terms(text), None).numbers[:10].tolist()
             best = reader.text(terms(text), 10).numbers.tolist()
-            texts.append(len(set(whole) & set(best)) / max(1, len(whole)))
+            texts.append(len(set(whole) & set(best)) / len(whole) if whole else 1.0)
     return float(np.mean(vectors)), float(np.mean(texts))
 
 

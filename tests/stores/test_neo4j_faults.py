@@ -19,6 +19,7 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
+from graphmem.analysis import terms
 from graphmem.errors import DeadlineExceeded, SettingError, StoreBusy, StoreError, StoreReadOnly, StoreTooNew
 from graphmem.schema import Batch, NodeKind, Refusal, Space
 from graphmem.stores import open_store
@@ -498,3 +499,32 @@ def test_a_space_above_the_exact_limit_is_searched_by_the_index(
         assert found.scores.tolist() == pytest.approx(exact.scores.tolist(), abs=1e-5)
         for space in (small, large):
             store.forget_space(space)
+
+
+@pytest.mark.parametrize("exact_limit", [20_000, 0], ids=["scored here", "by the indexes"])
+def test_a_recall_takes_six_round_trips_and_cut_searches_score_as_whole_ones(
+    server: Server, monkeypatch: pytest.MonkeyPatch, exact_limit: int
+) -> None:
+    from graphmem.recall import recall
+    from graphmem.stores.neo4j import reader as module
+    from tests.stores.test_neo4j_differential import QUESTIONS, Words
+
+    with opened(server.uri) as store:
+        space = a_space(store)
+        for number in range(6):
+            store.write(space, batch(Chat(space), number))
+        with store.reader(space) as reader:
+            whole = reader.text(terms("gate and garden"), None)
+        monkeypatch.setattr(module, "EXACT_LIMIT", exact_limit)
+        monkeypatch.setattr(module, "OVER_FETCH", 3)
+        with store.reader(space) as reader:
+            cut = reader.text(terms("gate and garden"), 1)
+        scores = dict(zip(whole.numbers.tolist(), whole.scores.tolist(), strict=True))
+        assert (whole.exact, cut.exact) == (True, False)
+        assert cut.scores.tolist() == [scores[number] for number in cut.numbers.tolist()]
+        recall(store, space, QUESTIONS[0], Words(), limit=5)  # type: ignore[arg-type]  # may fetch the vectors
+        for question in QUESTIONS:
+            before = store.round_trips
+            assert recall(store, space, question, Words(), limit=5).passages  # type: ignore[arg-type]
+            assert store.round_trips - before <= 6
+        store.forget_space(space)

@@ -23,7 +23,9 @@ TOKENS = f"UNWIND $keys AS key MATCH (n:Zettel {{key: key}}) RETURN n.key, n._to
 
 _WORDS = """CALL () { UNWIND $queries AS query
     CALL db.index.fulltext.queryNodes('graphmem_words', query, {limit: $limit}) YIELD node
-    RETURN collect([node.key, node._bag, node._head]) AS hits }"""
+    RETURN collect([node.key, node._bag, node._head]) AS hits }
+  CALL () { UNWIND $buckets AS bucket MATCH (t:_Terms {space: $space, bucket: bucket})
+    RETURN collect([t.bucket, t.body]) AS held }"""
 _NEAR = """CALL () { CALL db.index.vector.queryNodes('graphmem_note_vector', $k, $vector) YIELD node
     WHERE node.space = $space AND node.key < $before
     RETURN collect([node.key, node._half, node._head]) AS near, collect(DISTINCT node._owner)[..$ahead] AS owners }"""
@@ -38,9 +40,9 @@ def search(*, timed: bool, near: str) -> str:
     notes = {"known": "WITH *, [] AS near, $owners AS owners", "within": _NEAR_WITHIN, "over": _NEAR}[near]
     held = "CALL () { CALL () { " + times.SEARCH + " } RETURN collect([key, fit, owner]) AS timed }"
     return f"""{"CYPHER 25 " if near == "within" else ""}{_WORDS} {held if timed else "WITH *, [] AS timed"} {notes}
-  WITH hits, timed, near, [hit IN hits | hit[0]][..$ahead] + owners + $titled + [fit IN timed | fit[2]] AS keys
+  WITH hits, held, timed, near, [hit IN hits | hit[0]][..$ahead] + owners + $titled + [fit IN timed | fit[2]] AS keys
   CALL (keys) {{ UNWIND keys AS key WITH DISTINCT key MATCH (n:Zettel {{key: key}}) RETURN collect({ROW}) AS ahead }}
-  RETURN hits, timed, near, ahead"""
+  RETURN hits, held, timed, near, ahead"""
 
 
 SEARCH = {

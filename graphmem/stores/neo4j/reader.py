@@ -209,12 +209,16 @@ class Neo4jReader:
             matrices = [self._cache.matrix(self._read, number, int(kind), self.seq, self._dimension) for kind in held]
             found, scores, owners = nearest(matrices, query, k, self._counter.next)
             return Candidates(found, scores), owners
-        rows = [row for kind in held for row in self._near(query, k, kind)]
+        rows = [row for kind in held for row in self._near(query, k, kind, wide=near.width(k))]
         return near.rescored(rows, query, k)
 
-    def _near(self, query: Floats, k: int, kind: NodeKind) -> Rows:
+    def _near(self, query: Floats, k: int, kind: NodeKind, *, wide: int) -> Rows:
         asked = {"vector": query.astype(np.float64).tolist(), "space": self.space.number, "before": self._before}
-        return near.nearest(self._read, kind, k, asked, filtered=self._filtered)
+        return near.nearest(self._read, kind, wide, asked, enough=self._enough(k, kind), filtered=self._filtered)
+
+    def _enough(self, k: int, kind: NodeKind) -> int:
+        """`k` vectors of a kind, or as many as the space has."""
+        return min(k, self._counter.tallies[VECTORS.get(int(kind), "other_vectors")])
 
     def _fitting(self, query: Floats) -> Floats:
         query = np.ascontiguousarray(query, np.float32)
@@ -262,20 +266,22 @@ class Neo4jReader:
         found = self._ask(WORDS, queries=words.queries(wanted), limit=limit)
         return self._scored(found, wanted, k, limit)
 
-    def _scored(self, found: Sequence[Sequence[Any]], wanted: list[int], k: int | None, limit: int) -> Candidates:
+    def _scored(
+        self, found: Sequence[Sequence[Any]], wanted: list[int], k: int | None, limit: int, held: Rows | None = None
+    ) -> Candidates:
         """BM25 of what the index gave. When it gave all that it was asked for there may be more: then the space's own
-        statistics tell how many passages have a term."""
+        statistics (`held`, asked for when not given) tell how many passages have a term."""
         hits = {key: bag for key, bag, head in found if head is not None and key < self._before}
         more = len(found) >= limit and limit <= self._counter.tallies["docs"]
-        found_in = self._counted(wanted) if more else None
+        if more and held is None:
+            held = self._ask(words.BUCKETS, space=self.space.number, buckets=self._buckets(wanted))
+        found_in = words.counted(held or [], wanted) if more else None
         numbers, scores = words.scored(hits, wanted, self._counter, found_in)
         found_numbers, best_scores = bm25.best(numbers, scores, k)
         return Candidates(found_numbers, best_scores, not more)
 
-    def _counted(self, wanted: list[int]) -> list[int]:
-        buckets = words.bucket_of(np.array(wanted, np.uint64), self._counter.spread)
-        held = self._ask(words.BUCKETS, space=self.space.number, buckets=sorted(set(buckets.tolist())))
-        return words.counted(held, wanted)
+    def _buckets(self, wanted: list[int]) -> list[int]:
+        return sorted(set(words.bucket_of(np.array(wanted, np.uint64), self._counter.spread).tolist()))
 
     def entities(self, folded: Sequence[str]) -> Found:
         return names.entities(self._read, self.space.number, folded, self._before)
@@ -307,6 +313,7 @@ class Neo4jReader:
         asked = {
             "queries": words.queries(terms) if docs else [],
             "limit": limit,
+            "buckets": self._buckets(terms) if limit <= docs else [],
             "titled": self._ahead.titled[:AHEAD],
             "ahead": AHEAD,
             "window": AHEAD_WINDOW,
@@ -318,16 +325,16 @@ class Neo4jReader:
             asked["owners"] = node_keys(self.space.number, np.array(list(owners)[:AHEAD], np.int64))
         else:
             query = self._fitting(wanted.vector)
-            asked |= {"vector": query.astype(np.float64).tolist(), "k": max(2 * wanted.notes, 64)}
+            asked |= {"vector": query.astype(np.float64).tolist(), "k": near.width(wanted.notes)}
         if wanted.interval_us is not None:
             asked |= self._interval(wanted.interval_us, wanted.timed)
-        hits, timed, found, passages = self._read(ahead.SEARCH[wanted.interval_us is not None, how], asked)[0]
+        hits, held, timed, found, passages = self._read(ahead.SEARCH[wanted.interval_us is not None, how], asked)[0]
         self._ahead.take_passages(passages, AHEAD_WINDOW)
         if known is None:
-            if how == "over" and len(found) < wanted.notes:
-                found = self._near(wanted.vector, wanted.notes, NodeKind.NOTE)
+            if how == "over" and len(found) < self._enough(wanted.notes, NodeKind.NOTE):
+                found = self._near(wanted.vector, wanted.notes, NodeKind.NOTE, wide=2 * near.width(wanted.notes))
             known = near.rescored(found, self._fitting(wanted.vector), wanted.notes)
-        text = self._scored(hits, terms, wanted.passages, limit)
+        text = self._scored(hits, terms, wanted.passages, limit, held)
         return Searched(text, *known, times.ranked(timed, wanted.timed)[1])
 
     def _known_near(self, wanted: Wanted) -> tuple[Candidates, Numbers] | None:
