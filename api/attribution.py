@@ -1,7 +1,7 @@
 """Markers for what a small model says: it answers from the evidence but seldom cites it.
 
 A sentence without a marker gets that of the passage which has most of its content words, if that is well over half
-of them. What no passage bears out gets none; an answer without any is replaced by the extracted one, as for every model.
+of them. What no passage bears out gets none; an answer without any is replaced by the extracted one, as for all models.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from graphmem.analysis import terms
 from graphmem.answer.base import Prompt
 from graphmem.answer.citations import MARKER
 
-#: Share that a passage must have, its speaker, date and title included: of the content words that a sentence adds to the
-#: question, and of all its words. An answer's date may stand in a passage that is about something else.
+#: Share that a passage must have, its speaker, date and title included: of the content words that a sentence adds to
+#: the question, and of all its words. An answer's date may stand in a passage that is about something else.
 BORNE_OUT = 0.6
 _EVIDENCE = re.compile(r'<evidence n="(\d+)"([^>]*)>(.*?)</evidence>', re.DOTALL)
 _MARK = re.compile(r'(\w+)="([^"]*)"')
