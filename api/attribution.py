@@ -1,7 +1,7 @@
 """Markers for what a small model says: it answers from the evidence but seldom cites it.
 
-A sentence without a marker gets that of the passage which has most of its content words, if that is nearly all of
-them. What no passage bears out gets none; an answer without any is replaced by the extracted one, as for every model.
+A sentence without a marker gets that of the passage which has most of its content words, if that is well over half
+of them. What no passage bears out gets none; an answer without any is replaced by the extracted one, as for all models.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from graphmem.analysis import terms
 from graphmem.answer.base import Prompt
 from graphmem.answer.citations import MARKER
 
-#: Shares that a passage must have, its speaker, date and title included: of the content words that a sentence adds to
+#: Share that a passage must have, its speaker, date and title included: of the content words that a sentence adds to
 #: the question, and of all its words. An answer's date may stand in a passage that is about something else.
-NEW_BORNE_OUT, ALL_BORNE_OUT = 0.75, 0.6
+BORNE_OUT = 0.6
 _EVIDENCE = re.compile(r'<evidence n="(\d+)"([^>]*)>(.*?)</evidence>', re.DOTALL)
 _MARK = re.compile(r'(\w+)="([^"]*)"')
 _QUESTION = re.compile(r"<question>(.*?)</question>", re.DOTALL)
@@ -71,5 +71,5 @@ def marker_for(sentence: str, known: Sequence[tuple[int, set[str]]], asked: set[
         return ""
     new = words - asked
     number, has = max(known, key=lambda one: (len(new & one[1]), len(words & one[1]), -one[0]))
-    borne_out = len(new & has) >= NEW_BORNE_OUT * len(new) and len(words & has) >= ALL_BORNE_OUT * len(words)
+    borne_out = len(new & has) >= BORNE_OUT * len(new) and len(words & has) >= BORNE_OUT * len(words)
     return f" [{number}]" if borne_out else ""

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import graphmem
-from graphmem.api.engines import engine_generator, options_of
+from graphmem.api.engines import EVIDENCE, engine_generator, options_of
 from graphmem.api.generators import close, generator_of
 from graphmem.errors import InputError, ModelError, NotFound, SettingError
 from graphmem.moe_runtime import Engine
@@ -89,10 +89,10 @@ def test_graphql_answers_from_an_engine_and_a_recall_warms_it(sample_store: Path
         with graphmem.open(str(sample_store), generator=written) as memory, memory_served(memory) as url:
             scheduler = written.generator.scheduler  # type: ignore[union-attr]
             assert "errors" not in post(url, f'{{ recall(question: "{QUESTION}") {{ hits {{ score }} }} }}')
-            until(lambda: scheduler.counts.finished == 4)
+            until(lambda: scheduler.counts.finished == EVIDENCE)
             reply = post(url, f'{{ answer(question: "{QUESTION}") {{ text citations {{ marker }} }} }}')
             assert reply["data"]["answer"]["citations"]
-            assert scheduler.counts.prompt_tokens > 4 * 64
+            assert scheduler.counts.prompt_tokens > EVIDENCE * 64
     finally:
         close(written)
 
