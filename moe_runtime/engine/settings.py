@@ -37,7 +37,8 @@ class Settings:
     `policy`: which expert leaves; lrfu, lru, lfu, shallow. `pins`: (layer, expert) that never leave.
     `prefetch`: auto (the next layer's experts while guessing pays), next (always), layer (only what the running layer
     wants, all at once), off (each when its turn comes).
-    `threads`: torch's, process-wide. `readers`: threads that read; two keep a disk busy.
+    `threads`: torch's, process-wide. `readers`: threads that read; two keep the disk busy while
+    the third compares a checksum.
     `reader`: auto, direct, buffered, mmap. `verify`: the checksum of every read.
     `device`: cpu, or a CUDA device, whose memory the budget then counts."""
 
@@ -47,7 +48,7 @@ class Settings:
     prefetch: str = "auto"
     threads: int = 1
     reader: str = "auto"
-    readers: int = 2
+    readers: int = 3
     pins: Iterable[Expert] = ()
     verify: bool = True
     device: str = "cpu"
