@@ -95,10 +95,11 @@ class RefactoredExperts(nn.Module):
     def forward(
         self, hidden_states: torch.Tensor, top_k_index: torch.Tensor, top_k_weights: torch.Tensor
     ) -> torch.Tensor:
-        """The reference ("eager"): experts in ascending order, each over its tokens. hidden_states is [T, H]."""
+        """The reference ("eager"): experts in ascending order, each over its tokens, by place and then token as in
+        transformers' own experts, so that sums round alike. hidden_states is [T, H]."""
         total = torch.zeros_like(hidden_states)
         for expert in torch.unique(top_k_index).tolist():
-            token, place = torch.where(top_k_index == expert)
+            place, token = torch.where(top_k_index.T == expert)
             gate, up = nn.functional.linear(hidden_states[token], self.gate_up_proj[expert]).chunk(2, dim=-1)
             out = nn.functional.linear(self.act_fn(gate) * up, self.down_proj[expert])
             out = out * top_k_weights[token, place, None]
