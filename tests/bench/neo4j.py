@@ -3,6 +3,7 @@ recall of the indexes against exact search, many clients at once, LoCoMo beside 
 
 from __future__ import annotations
 
+import sys
 import tempfile
 import threading
 import time
@@ -32,7 +33,7 @@ from graphmem.stores.neo4j.write import REFERENCES
 from tests.bench import data
 from tests.bench.store import GivenVectors
 from tests.bench.synthetic import World, batches
-from tests.bench.table import Row
+from tests.bench.table import Row, text_table
 from tests.neo4j.jars import Missing
 from tests.neo4j.server import Server, started
 from tests.stores.building import Chat, vector
@@ -89,14 +90,20 @@ def server_of(line: str) -> Iterator[Server]:
 
 
 def of_line(server: Server, line: str, sizes: Sizes, *, main: bool) -> list[Row]:
-    rows = bulk(server, line, sizes.bulk)
+    """Rows are told as they come: half an hour lies between the first and the last."""
+    rows = told(bulk(server, line, sizes.bulk))
     if main:
-        rows += hub(server, sizes.hub)
-        rows += exactness(server, sizes.spaces)
-        rows += clients(server, sizes.seconds)
-        rows += locomo(server, sizes)
+        rows += told(hub(server, sizes.hub))
+        rows += told(exactness(server, sizes.spaces))
+        rows += told(clients(server, sizes.seconds))
+        rows += told(locomo(server, sizes))
     server.wipe()
-    return rows + latency(server, line, sizes.notes)
+    return rows + told(latency(server, line, sizes.notes))
+
+
+def told(rows: list[Row]) -> list[Row]:
+    print(text_table(rows), file=sys.stderr, flush=True)
+    return rows
 
 
 @contextmanager
