@@ -99,7 +99,7 @@ class RefactoredExperts(nn.Module):
         transformers' own experts, so that sums round alike. hidden_states is [T, H]."""
         total = torch.zeros_like(hidden_states)
         for expert in torch.unique(top_k_index).tolist():
-            place, token = torch.where(top_k_index.T == expert)
+            place, token = torch.where(expert == top_k_index.T)
             gate, up = nn.functional.linear(hidden_states[token], self.gate_up_proj[expert]).chunk(2, dim=-1)
             out = nn.functional.linear(self.act_fn(gate) * up, self.down_proj[expert])
             out = out * top_k_weights[token, place, None]
