@@ -15,6 +15,7 @@ from graphmem.errors import GraphmemError
 from tests.api.conftest import SAMPLE, environment, run_cli
 from tests.api.serving import served
 from tests.api.test_graphql import post
+from tests.moe_runtime.serving import small_store
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
@@ -36,13 +37,14 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_every_python_example_runs(folder: Path) -> None:
-    assert blocks("python")
-    for block in blocks("python"):
+    memory, engine = blocks("python")
+    small_store(folder)
+    for block, said in ((memory, "Zurich"), (engine, "experts_resident")):
         done = subprocess.run(
             [sys.executable, "-c", block], cwd=folder, env=environment(), capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stderr
-        assert "Zurich" in done.stdout
+        assert said in done.stdout
 
 
 def test_every_command_example_runs(folder: Path) -> None:
