@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -83,6 +84,9 @@ class SentenceTransformerEmbedder:
 
 def load(where: str, device: str | None = None) -> SentenceTransformer:
     """The model in a folder or in the local cache, ready to read. Raises ModelError when it is not there."""
+    # Read when torch is loaded: threads that wait for each other sleep instead of spinning. On a busy machine of two
+    # cores 3,000 products take 2.5 s instead of 3.5 to 39, an ingest embeds 42 to 60 turns a second instead of 14.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from sentence_transformers import SentenceTransformer
 
     try:
