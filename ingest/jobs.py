@@ -134,7 +134,8 @@ class _Run:
         passed over: it is told when its turn comes."""
         small: list[tuple[SourceDraft, list[PassageDraft]]] = []
         size = 0
-        for entry in self.entries[at:]:
+        while at < len(self.entries):
+            entry = self.entries[at]
             size += entry.size_bytes
             if entry.size_bytes > SMALL_BYTES or size > AHEAD_CHARS:
                 break
