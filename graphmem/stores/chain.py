@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -47,6 +48,31 @@ def commitment(salt: bytes, made: bytes, body: bytes, logged: Iterable[tuple[byt
 
 def link(before: bytes, fields: Sequence[object], sealed: bytes) -> bytes:
     return hashlib.blake2b(before + as_json(list(fields)).encode() + sealed, digest_size=32).digest()
+
+
+#: Whether the changes of the commit `seq`, whose nodes are (first, nodes), give (salt, body, commitment) again.
+Opens = Callable[[int, tuple[int, int], tuple[bytes, bytes, bytes]], bool]
+
+
+def breaks(commits: Iterable[Sequence[Any]], opens: Opens, counted: tuple[int, bytes]) -> list[str]:
+    """Where the chain does not verify: a commit left out, altered, or not what it committed to.
+
+    Rows in order: seq, job, actor, cause, at_us, changes, first, nodes, body, salt, commitment, chain. `counted`: the
+    space's seq and chain."""
+    wrong, chain, expected = [], b"", 1
+    for seq, job, actor, cause, at_us, changes, first, nodes, body, salt, sealed, stored in commits:
+        if seq != expected:
+            wrong.append(f"journal: commit {expected} is missing")
+        chain = link(chain, (seq, job, actor, cause, at_us, changes, first, nodes), sealed)
+        if chain != stored:
+            wrong.append(f"journal: the chain breaks at commit {seq}")
+            chain = stored
+        if salt is not None and not opens(seq, (first, nodes), (salt, body, sealed)):
+            wrong.append(f"journal: commit {seq} is not what it committed to")
+        expected = seq + 1
+    if counted != (expected - 1, chain):
+        wrong.append(f"journal: the space counts {counted[0]} commits, the journal holds {expected - 1}")
+    return wrong
 
 
 def pack_edges(edges: Sequence[Key]) -> bytes:

@@ -16,7 +16,7 @@ from typing import Any
 
 from graphmem.errors import NotFound
 from graphmem.schema import Change, Commit, Id, Op
-from graphmem.stores.chain import Entry, commitment, link, pack_edges, unpack_edges
+from graphmem.stores.chain import Entry, breaks, commitment, link, pack_edges, unpack_edges
 from graphmem.stores.edgekeys import NO_START, Key, edge_id
 from graphmem.stores.images import Image, image, unpack
 from graphmem.stores.keys import NUMBER_MASK, SPACE_BITS
@@ -77,22 +77,10 @@ def put(db: sqlite3.Connection, space: int, name: str, counters: Counters, entry
 
 
 def check(db: sqlite3.Connection, space: int) -> list[str]:
-    """Where the chain does not verify: a commit left out, altered, or not what it committed to."""
-    wrong, chain, expected = [], b"", 1
-    for seq, job, actor, cause, at_us, changes, first, nodes, body, salt, sealed, stored in db.execute(CHAIN, (space,)):
-        if seq != expected:
-            wrong.append(f"journal: commit {expected} is missing")
-        chain = link(chain, (seq, job, actor, cause, at_us, changes, first, nodes), sealed)
-        if chain != stored:
-            wrong.append(f"journal: the chain breaks at commit {seq}")
-            chain = stored
-        if salt is not None and not _opens(db, space, seq, (first, nodes), of=(salt, body, sealed)):
-            wrong.append(f"journal: commit {seq} is not what it committed to")
-        expected = seq + 1
+    """Where the chain does not verify."""
     counters = Counters.of(db, space, str(space))
-    if (counters.seq, counters.chain) != (expected - 1, chain):
-        wrong.append(f"journal: the space counts {counters.seq} commits, the journal holds {expected - 1}")
-    return wrong
+    found = db.execute(CHAIN, (space,))
+    return breaks(found, lambda seq, made, of: _opens(db, space, seq, made, of=of), (counters.seq, counters.chain))
 
 
 def _opens(
