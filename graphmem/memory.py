@@ -23,6 +23,7 @@ from graphmem.schema import (
     Id,
     Item,
     Job,
+    JobState,
     Node,
     PassageDraft,
     Recall,
@@ -37,6 +38,7 @@ from graphmem.stores.base import Reader, ShowsGraph, Store
 
 if TYPE_CHECKING:
     from graphmem.answer import Generator as TextGenerator
+    from graphmem.organize import Organized, Organizer
     from graphmem.pipeline import Pipeline
 
 When = str | datetime | int | None
@@ -157,6 +159,31 @@ class Memory:
     def embed_ahead(self, sources: Sequence[tuple[SourceDraft, Sequence[PassageDraft]]]) -> None:
         """Says which small sources come next, so that what they need is embedded in one call and kept until then."""
         self._pipeline.embed_ahead(sources)
+
+    # -- organise
+
+    def organize(
+        self,
+        *,
+        organizer: Organizer | None = None,
+        dry_run: bool = False,
+        resume: Id | None = None,
+        now: When = None,
+        progress: Callable[[str, int], None] | None = None,
+    ) -> Organized:
+        """Runs the organiser's steps over all that is remembered, as one job that can be watched, resumed and undone;
+        a second run changes nothing. A dry run writes nothing and tells what each step would do. `now` is the time that
+        forgetting and open validity are measured against, today when not given. Raises NotFound for a job to resume
+        that is not there, InputError for one that is done or was no organising."""
+        from graphmem import organize
+
+        job = self.job(resume) if resume is not None else None
+        if job is not None and (job.state is not JobState.OPEN or job.spec.get("kind") != organize.KIND):
+            raise InputError(f"job {job.id} is no open organising", hint="`graphmem jobs list` shows them")
+        now_us = moment(now)[0] if now is not None else time.time_ns() // 1000
+        view = organize.View(self.store, self.space, self.embedder, now_us)
+        chosen = organizer if organizer is not None else organize.STANDARD
+        return organize.organize(view, organizer=chosen, job=job, dry_run=dry_run, progress=progress)
 
     # -- out
 

@@ -1,4 +1,5 @@
-"""Passages in, report out: place -> construct -> embed -> write, in batches. `remember` and every job use it.
+"""Passages in, report out: place -> construct -> embed -> organize -> write, in batches. `remember` and
+every job use it.
 
 Batches are cut by position in the source, never by what is left to do: a resumed run equals an undisturbed one.
 Everything slow (construction, embedding) happens before the store's writer lock is taken; on `Conflict` the batch is
@@ -8,15 +9,19 @@ computed again from what the store holds now.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
+
+import numpy as np
+import numpy.typing as npt
 
 from graphmem.analysis import embedded_text
 from graphmem.construct import Constructed, Constructor, note_texts
 from graphmem.embed import Ahead
 from graphmem.errors import Conflict
+from graphmem.organize import STANDARD, AtWrite, New, Organizer, Piece
 from graphmem.placing import Placed, Placer, resolve_source, retired_ids, tail_placer
 from graphmem.schema import (
     Batch,
@@ -62,6 +67,7 @@ class Pipeline:
     space: Space
     embedder: Ahead
     constructor: Constructor
+    organizer: Organizer = STANDARD
 
     def embed_ahead(self, sources: Iterable[tuple[SourceDraft, Sequence[PassageDraft]]]) -> None:
         """Embeds in one call what these small sources will need: a page of five sentences takes 52 ms of one core
@@ -160,12 +166,13 @@ class Pipeline:
         ids, texts = embeddable(placed.passages, built.notes)
         passages = len(placed.passages)
         embedded = self.embedder.texts(texts, tokens=[True] * passages + [False] * (len(ids) - passages))
-        return Batch(
+        new, pieces = self._organized(placed, built, dict(zip(ids, embedded.vectors, strict=True)))
+        batch = Batch(
             actor=origin.actor,
             cause=origin.cause,
             job=origin.job,
-            nodes=(placed.source, *placed.sections, *placed.passages, *built.entities, *built.notes, *built.hyperedges),
-            edges=(*placed.edges, *built.edges),
+            nodes=(placed.source, *placed.sections, *placed.passages, *built.entities, *new.notes, *built.hyperedges),
+            edges=(*placed.edges, *new.edges),
             aliases=built.aliases,
             vector_ids=tuple(ids),
             vectors=embedded.vectors,
@@ -174,6 +181,42 @@ class Pipeline:
             items=items,
             refusals=built.refusals,
             durable=origin.durable,
+        )
+        return self._with(batch, new, pieces) if pieces else batch
+
+    def _organized(
+        self, placed: Placed, built: Constructed, vectors: Mapping[Id, npt.NDArray[np.float16]]
+    ) -> tuple[New, tuple[Piece, ...]]:
+        """What the organiser's steps make of the batch, from what the store holds now."""
+        new = New(
+            self.space.key,
+            placed.source,
+            tuple(placed.passages),
+            built.notes,
+            built.edges,
+            vectors,
+            placed.before,
+        )
+        if not any(isinstance(step, AtWrite) for step in self.organizer.steps):
+            return new, ()
+        with self.store.reader(self.space) as reader:
+            return self.organizer.at_write(reader, new)
+
+    def _with(self, batch: Batch, new: New, pieces: Sequence[Piece]) -> Batch:
+        """The batch with what the steps made beside its notes and edges; what they wrote anew is embedded."""
+        ours = {note.id for note in new.notes}
+        nodes = {node.id: node for piece in pieces for node in piece.nodes if node.id not in ours} | dict(new.changed)
+        said = [node for node in nodes.values() if isinstance(node, Note) and not (node.spans and node.version)]
+        made = self.embedder.texts([note.text for note in said]).vectors if said else None
+        known = batch.vectors
+        return replace(
+            batch,
+            nodes=(*batch.nodes, *nodes.values()),
+            aliases=(*batch.aliases, *(alias for piece in pieces for alias in piece.aliases)),
+            delete=tuple(gone for piece in pieces for gone in piece.delete),
+            refusals=(*batch.refusals, *(refusal for piece in pieces for refusal in piece.refusals)),
+            vector_ids=(*batch.vector_ids, *(note.id for note in said)),
+            vectors=known if made is None or known is None else np.concatenate([known, made]),
         )
 
 

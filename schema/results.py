@@ -60,6 +60,8 @@ class Recall:
 
     `degraded` says what was left out, in words ("deadline: stopped after hop 1"); empty when nothing was.
     `work` counts what was done (candidates, edges read, hops, milliseconds by part). `seq` is the commit it saw.
+    `derived` are notes made of other notes (observations, beliefs, strategies, scenes, personas, summaries) that fit
+    the question, best first: inference, beside the evidence of `hits`.
     `support` in 0..1 tells how well the best evidence covers the question; answers use it to say "not in memory".
     """
 
@@ -71,6 +73,7 @@ class Recall:
     seq: int = 0
     support: float = 0.0
     plan: str = "BALANCED"
+    derived: tuple[Hit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

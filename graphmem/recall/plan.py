@@ -41,6 +41,10 @@ class Plan:
     date: float = 0.6  # said in the month, on the day or in the interval that the question names
     when: float = 0.4  # the question asks for a time and the turn names one
 
+    # -- derived notes, told beside the evidence
+    derived: int = 5  # at most so many
+    derived_from: float = 0.3  # with at least this cosine: two texts of no common matter have .1 to .25
+
     # -- bounds on work, not on what is weighed
     pool: int = 80  # candidates of each search
     known_scores: int = 192  # scores kept of each search, for candidates that another one found (512 brings nothing)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,7 +18,7 @@ from graphmem.recall.rank import Flows, Ranked, paths, rank, step_numbers
 from graphmem.recall.score import Parts, score
 from graphmem.recall.understand import understand
 from graphmem.recall.walks import bridge, near, seed_values
-from graphmem.schema import Hit, Id, Note, Passage, RankedPassage, Recall, Space
+from graphmem.schema import Hit, Id, Node, Note, Passage, Path, RankedPassage, Recall, Space, Step
 from graphmem.stores.base import Reader, Store
 
 #: Share of the deadline after which no further part is begun: the rest is for ranking and fetching what was found.
@@ -132,7 +132,8 @@ def told(
     """Fetches the best rows and says how they were found."""
     rows = ranked.order[:limit].tolist()
     notes = notes_of_rows(reader, ranked, rows)
-    numbers = step_numbers(ranked, rows) | {note for note in notes.values() if note}
+    inferred = derived_notes(found, ranked.plan)
+    numbers = step_numbers(ranked, rows) | {note for note in notes.values() if note} | set(inferred)
     order = np.array(sorted(numbers), np.int64)
     nodes = dict(zip(order.tolist(), reader.nodes(order), strict=True)) if len(order) else {}
     ids: Mapping[int, Id] = {number: node.id for number, node in nodes.items()}
@@ -158,7 +159,22 @@ def told(
         reader.seq,
         support(asked, passages, ranked, rows),
         ranked.plan.name,
+        tuple(inferred_hits(inferred, nodes)),
     )
+
+
+def derived_notes(found: Found, plan: Plan) -> dict[int, float]:
+    """Notes that stand in no passage, with the cosine that found them, best first."""
+    notes = found.searched.notes
+    at = np.flatnonzero((found.searched.note_owner == 0) & (notes.scores >= plan.derived_from))[: plan.derived]
+    return dict(zip(notes.numbers[at].tolist(), notes.scores[at].tolist(), strict=True))
+
+
+def inferred_hits(inferred: Mapping[int, float], nodes: Mapping[int, Node]) -> Iterator[Hit]:
+    for number, cosine in inferred.items():
+        note = nodes[number]
+        if isinstance(note, Note) and not note.spans:
+            yield Hit(note, None, cosine, (Path((Step("seed:vector", None, note.id, cosine),), cosine),))
 
 
 def notes_of_rows(reader: Reader, ranked: Ranked, rows: list[int]) -> dict[int, int]:

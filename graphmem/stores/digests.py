@@ -1,6 +1,7 @@
 """Digests: canonical JSON of identity and journaled fields, in id order. Left out: vectors, use counts, wall-clock
 times, sequence numbers, versions and job ids. The digest of what came by the same commits in the same order is equal;
-the evidence digest (sources, passages, notes from text) does not depend on the order either."""
+the evidence digest (sources, passages, and of the notes that rules read in them what they say and where) does not
+depend on the order either: neither organising nor a model's proposals change it."""
 
 from __future__ import annotations
 
@@ -13,6 +14,8 @@ from graphmem.stores.edgekeys import Full
 from graphmem.stores.images import image
 from graphmem.stores.kinds import KIND_OF
 
+#: Who makes notes without a model.
+RULES = "rules"
 EVIDENCE = (NodeKind.SOURCE, NodeKind.PASSAGE, NodeKind.NOTE)
 
 Told = tuple[Node, bool]  # a node, and whether it is retired
@@ -38,6 +41,9 @@ def evidence_digest(nodes: Iterable[Told]) -> str:
     """Of sources, passages and notes in id order."""
     state = hashlib.blake2b(digest_size=32)
     for node, _ in nodes:
-        if not isinstance(node, Note) or node.spans:
+        if not isinstance(node, Note):
             state.update(f"{int(KIND_OF[type(node)])} {as_json([node.id, image(node)])}\n".encode())
+        elif node.spans and node.made_by == RULES:
+            told = [[span.passage, span.start, span.end] for span in node.spans]
+            state.update(f"{int(NodeKind.NOTE)} {as_json([node.id, node.kind, node.text, told])}\n".encode())
     return state.hexdigest()

@@ -1,0 +1,19 @@
+"""What turns notes into a memory: steps over what is stored, and over each batch before it is written."""
+
+from graphmem.organize.job import KIND, Organized, Tally, organize
+from graphmem.organize.organizer import STANDARD, AtWrite, New, Organizer, Piece, Step, View, without
+
+__all__ = [
+    "KIND",
+    "STANDARD",
+    "AtWrite",
+    "New",
+    "Organized",
+    "Organizer",
+    "Piece",
+    "Step",
+    "Tally",
+    "View",
+    "organize",
+    "without",
+]
