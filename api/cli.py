@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 import graphmem
-from graphmem.api.commands import ask, bulk, care, explore, models, moe, serve, transfer
+from graphmem.api.commands import ask, bulk, care, explore, models, moe, organize, serve, transfer
 from graphmem.api.environment import check_names
 from graphmem.api.terminal import fail, say
 
@@ -33,6 +33,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     bulk.ingest,
     ask.recall,
     ask.answer,
+    organize.organize,
     care.history,
     care.forget,
     care.stats,

@@ -39,7 +39,19 @@ def show_recall(console: Console, recall: Recall, nodes: Nodes, *, explain: bool
         console.print("nothing found")
     for rank, hit in enumerate(recall.hits, 1):
         console.print(tree(rank, hit, nodes) if explain else summary(rank, hit, nodes), soft_wrap=not explain)
+    show_derived(console, recall.derived)
     show_degraded(console, recall.degraded)
+
+
+def show_derived(console: Console, derived: tuple[Hit, ...]) -> None:
+    """What was made of the evidence by organising, apart from the evidence."""
+    if derived:
+        console.print(text(("inferred from it", "bold")))
+    for hit in derived:
+        words = " ".join(printable(hit.note.text).split())
+        console.print(
+            text((f"    {hit.score:.3f} ", "cyan"), (f"{hit.note.kind}: ", "yellow"), (words, "")), soft_wrap=True
+        )
 
 
 def show_evidence(console: Console, answer: Answer, nodes: Nodes) -> None:

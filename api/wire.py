@@ -6,8 +6,9 @@ Times are ISO 8601 with the source's offset where it is known, else UTC. Weights
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphmem.schema import (
     ONE_Q8,
@@ -29,6 +30,9 @@ from graphmem.schema import (
     Section,
     Source,
 )
+
+if TYPE_CHECKING:
+    from graphmem.organize import Organized
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 Json = dict[str, Any]
@@ -80,6 +84,7 @@ def note_json(note: Note) -> Json:
         "valid_to": iso(note.valid_to_us),
         "made_by": note.made_by,
         "spans": [{"passage": s.passage, "start": s.start, "end": s.end, "quote": s.quote} for s in note.spans],
+        "parents": list(note.parents),
     }
 
 
@@ -108,6 +113,7 @@ def recall_json(recall: Recall, nodes: Nodes) -> Json:
         "degraded": list(recall.degraded),
         "hits": [hit_json(hit, nodes) for hit in recall.hits],
         "passages": [{"score": r.score, **passage_json(r.passage, nodes)} for r in recall.passages],
+        "derived": [hit_json(hit, nodes) for hit in recall.derived],
         "work": dict(recall.work),
     }
 
@@ -192,3 +198,13 @@ def ids_of(recall: Recall) -> set[Id]:
             for step in path.steps:
                 ids |= {step.dst} | ({step.src} if step.src else set())
     return ids
+
+
+def organized_json(done: Organized) -> Json:
+    return {
+        "job": done.job,
+        "organizer": done.organizer,
+        "dry_run": done.dry_run,
+        "changes": done.changes,
+        "steps": {name: asdict(step) for name, step in done.steps.items()},
+    }

@@ -180,7 +180,8 @@ class Memory:
         job = self.job(resume) if resume is not None else None
         if job is not None and (job.state is not JobState.OPEN or job.spec.get("kind") != organize.KIND):
             raise InputError(f"job {job.id} is no open organising", hint="`graphmem jobs list` shows them")
-        now_us = moment(now)[0] if now is not None else time.time_ns() // 1000
+        began = job.spec.get("now_us") if job is not None else None
+        now_us = moment(now)[0] if now is not None else began if isinstance(began, int) else time.time_ns() // 1000
         view = organize.View(self.store, self.space, self.embedder, now_us)
         chosen = organizer if organizer is not None else organize.STANDARD
         return organize.organize(view, organizer=chosen, job=job, dry_run=dry_run, progress=progress)

@@ -126,11 +126,15 @@ def show(id: JobId, store: Store = STORE, space: Space = SPACE, output: Format =
 @jobs.command()
 def resume(id: JobId, store: Store = STORE, space: Space = SPACE, output: Format = Output.TEXT) -> None:
     """Go on with a job that was cut short or had failed inputs; nothing is done twice."""
+    from graphmem.api.commands import organize
     from graphmem.ingest import ingest as run
 
     with open_memory(store, space) as memory:
         job = memory.job(id)
-        finish(memory, lambda progress: run(memory, [], progress=progress, resume=job.id), output)
+        if job.spec.get("kind") == "organize":
+            organize.tell(organize.run(memory, job=job.id), output)
+        else:
+            finish(memory, lambda progress: run(memory, [], progress=progress, resume=job.id), output)
 
 
 @jobs.command()

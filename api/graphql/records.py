@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import strawberry
 from strawberry.scalars import JSON
 
-from graphmem import schema
+from graphmem import organize, schema
 from graphmem.api.wire import iso
 
 
@@ -89,3 +91,34 @@ class Stats:
     version: str
     space: str
     counts: list[Count]
+
+
+@strawberry.type(description="What one step of organising did.")
+class OrganizedStep:
+    name: str
+    notes: int
+    changed: int
+    deleted: int
+    hyperedges: int
+    links: int
+    refusals: int
+    told: list[str]
+
+
+@strawberry.type(description="What organising did, or in a dry run would do.")
+class Organized:
+    job: strawberry.ID | None
+    organizer: str
+    dry_run: bool
+    changes: int
+    steps: list[OrganizedStep]
+
+    @classmethod
+    def of(cls, done: organize.Organized) -> Organized:
+        return cls(
+            job=strawberry.ID(done.job) if done.job else None,
+            organizer=done.organizer,
+            dry_run=done.dry_run,
+            changes=done.changes,
+            steps=[OrganizedStep(name=name, **asdict(step)) for name, step in done.steps.items()],
+        )

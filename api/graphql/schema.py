@@ -15,7 +15,7 @@ from graphmem import schema
 from graphmem.api.generators import warm
 from graphmem.api.graphql.context import Context
 from graphmem.api.graphql.limits import LOG, BoundedQueries, ClearErrors
-from graphmem.api.graphql.records import Count, Job, Report, Stats
+from graphmem.api.graphql.records import Count, Job, Organized, Report, Stats
 from graphmem.api.graphql.types import Answer, Info, Note, Recall
 from graphmem.api.settings import Limits
 from graphmem.errors import GraphmemError, InputError, NotFound
@@ -114,6 +114,11 @@ class Mutation:
         context = info.context
         call = partial(context.memory.remember, text, speaker=speaker, at=at, session=session, source=source, ref=ref)
         return Report.of(await context.gate.run(call))
+
+    @strawberry.mutation(description="Link notes, sum them up, settle what holds now: one job; twice changes nothing.")
+    async def organize(self, info: Info, *, dry_run: bool = False, now: str | None = None) -> Organized:
+        context = info.context
+        return Organized.of(await context.gate.run(partial(context.memory.organize, dry_run=dry_run, now=now)))
 
 
 def warmed(memory: Memory, recalled: schema.Recall) -> schema.Recall:

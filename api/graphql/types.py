@@ -126,6 +126,7 @@ class Note:
     made_by: str
     version: int
     spans: strawberry.Private[tuple[schema.Span, ...]]
+    parent_ids: strawberry.Private[tuple[schema.Id, ...]]
 
     @strawberry.field(description="The evidence it came from.")
     async def passages(self, info: Info) -> list[CitedPassage]:
@@ -135,6 +136,11 @@ class Note:
             for span, node in zip(self.spans, nodes, strict=True)
             if isinstance(node, schema.Passage)
         ]
+
+    @strawberry.field(description="The notes it was made of, when it does not stand in the evidence itself.")
+    async def parents(self, info: Info) -> list[Annotated[Note, strawberry.lazy("graphmem.api.graphql.types")]]:
+        nodes = await info.context.nodes.load_many(list(self.parent_ids[:MAX_LINKS]))
+        return [Note.of(node) for node in nodes if isinstance(node, schema.Note)]
 
     @strawberry.field(description="Links to and from other notes, strongest first.")
     async def links(self, info: Info, first: int = 10) -> LinkConnection:
@@ -166,6 +172,7 @@ class Note:
             made_by=note.made_by,
             version=note.version,
             spans=note.spans,
+            parent_ids=note.parents,
         )
 
 
@@ -250,6 +257,9 @@ class Recall:
     degraded: list[str]
     hits: list[Hit]
     passages: list[RankedPassage]
+    derived: list[Hit] = strawberry.field(
+        description="Notes made of other notes that fit the question: inference, beside the evidence of `hits`."
+    )
 
     @classmethod
     def of(cls, recall: schema.Recall) -> Recall:
@@ -261,6 +271,7 @@ class Recall:
             degraded=list(recall.degraded),
             hits=[Hit.of(hit) for hit in recall.hits],
             passages=[RankedPassage(score=r.score, passage=Passage.of(r.passage)) for r in recall.passages],
+            derived=[Hit.of(hit) for hit in recall.derived],
         )
 
 

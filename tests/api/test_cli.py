@@ -91,11 +91,11 @@ def test_text_and_question_can_come_from_standard_input(tmp_path: Path) -> None:
 def test_json_of_recall_has_this_shape(sample_store: Path) -> None:
     done = run_cli("recall", "How does one get to Skerrow?", "--store", sample_store, "-o", "json", "--limit", 3)
     found = json.loads(done.stdout)
-    assert list(found) == ["question", "plan", "seq", "support", "degraded", "hits", "passages", "work"]
+    assert list(found) == ["question", "plan", "seq", "support", "degraded", "hits", "passages", "derived", "work"]
     hit = found["hits"][0]
     assert list(hit) == ["score", "note", "passage", "paths"]
     assert list(hit["note"]) == [
-        "id", "kind", "text", "context", "keywords", "tags", "confidence", "valid_from", "valid_to", "made_by", "spans",
+        "id", "kind", "text", "context", "keywords", "tags", "confidence", "valid_from", "valid_to", "made_by", "spans", "parents",
     ]  # fmt: skip
     assert list(hit["passage"]) == ["id", "text", "speaker", "at", "ref", "section", "source"]
     assert list(hit["paths"][0]) == ["weight", "steps"]
@@ -305,3 +305,16 @@ def test_serve_says_where_it_is_and_closes_its_store_when_it_is_stopped(
     assert server.returncode == code
     assert complaints == ""
     assert [file.name for file in own_store.parent.iterdir()] == [own_store.name]
+
+
+def test_organize_tells_each_step_and_twice_changes_nothing(tmp_path: Path) -> None:
+    store = str(tmp_path / "notes.db")
+    run_cli("remember", "I moved to Zurich in May.", "--speaker", "Ada", "--store", store)
+    first = json.loads(run_cli("organize", "--store", store, "-o", "json").stdout)
+    second = json.loads(run_cli("organize", "--store", store, "-o", "json").stdout)
+    assert (first["dry_run"], second["changes"]) == (False, 0)
+    dry = run_cli("organize", "--dry-run", "--store", store)
+    assert "Dry run: nothing was written." in dry.stdout
+    assert run_cli("jobs", "resume", first["job"], "--store", store).returncode == 2
+    wrong = run_cli("organize", "--without", "dreams", "--store", store)
+    assert (wrong.returncode, "no step 'dreams'" in wrong.stderr) == (2, True)
