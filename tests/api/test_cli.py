@@ -95,7 +95,8 @@ def test_json_of_recall_has_this_shape(sample_store: Path) -> None:
     hit = found["hits"][0]
     assert list(hit) == ["score", "note", "passage", "paths"]
     assert list(hit["note"]) == [
-        "id", "kind", "text", "context", "keywords", "tags", "confidence", "valid_from", "valid_to", "made_by", "spans", "parents",
+        "id", "kind", "text", "context", "keywords", "tags", "confidence", "valid_from", "valid_to", "made_by",
+        "spans", "parents",
     ]  # fmt: skip
     assert list(hit["passage"]) == ["id", "text", "speaker", "at", "ref", "section", "source"]
     assert list(hit["paths"][0]) == ["weight", "steps"]
