@@ -92,6 +92,9 @@ class ExpertCache:
         self.slots.expected.update(key for key in named if key in self.slots.at)
         self._pump()
 
+    def is_here(self, key: Expert) -> bool:
+        return key in self.slots.at and key not in self.slots.loading
+
     def take(self, key: Expert) -> Tensors:
         """The tensors of a wanted expert; waits for its read. Raises what the read raised."""
         slots = self.slots

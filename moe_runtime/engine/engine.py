@@ -21,12 +21,13 @@ from graphmem.moe_runtime.cache.slots import Slots
 from graphmem.moe_runtime.engine import generate as text
 from graphmem.moe_runtime.engine.arena import CudaArena, HostArena, MappedExperts
 from graphmem.moe_runtime.engine.budget import LEAST_SLOTS, budget_bytes
-from graphmem.moe_runtime.engine.foresight import Foresight
+from graphmem.moe_runtime.engine.foresight import Foresight, View
 from graphmem.moe_runtime.engine.generate import Generation, Messages, Sampling
 from graphmem.moe_runtime.engine.hook import OffloadedLayer
 from graphmem.moe_runtime.engine.load import load_skeleton, place
 from graphmem.moe_runtime.engine.settings import Options, Settings
 from graphmem.moe_runtime.errors import BudgetError, InputError
+from graphmem.moe_runtime.predict.attention import UsualAttention
 from graphmem.moe_runtime.predict.next_gate import NextGate, router_of
 from graphmem.moe_runtime.predict.trial import Trial
 from graphmem.moe_runtime.predict.usefulness import Usefulness
@@ -138,7 +139,7 @@ class Engine:
             "arena_bytes": slots.count * self.manifest.record_bytes if slots else 0,
             "experts_resident": resident,
             "expert_bytes_resident": resident * self.manifest.record_bytes,
-            "prefetch_broken": next((one.next_gate.broken for one in self._layers if one.next_gate), ""),
+            "prefetch_broken": next((one.view.gate.broken for one in self._layers if one.view), ""),
         }
         foresight = self._foresight
         usefulness = foresight.usefulness if foresight else None
@@ -182,34 +183,45 @@ class Engine:
 def _attached(
     model: Any, manifest: Manifest, cache: ExpertCache | MappedExperts, foresight: Foresight | None
 ) -> list[OffloadedLayer]:
-    """Gives each experts module the layer that runs it, and each layer the router of the one that follows."""
-    modules, made = experts_modules(model), []
-    for number, ((_, module), shard) in enumerate(zip(modules, manifest.layers, strict=True)):
+    """Gives each experts module the layer that runs it, and each layer the views of itself and of the next one."""
+    made = []
+    for number, ((name, module), shard) in enumerate(zip(experts_modules(model), manifest.layers, strict=True)):
         layer = OffloadedLayer(module, number, cache, [spec.name for spec in shard.tensors], foresight)
-        if number + 1 < len(modules) and foresight is not None:
-            layer.next_gate = _foreseen(model, modules[number + 1][0], number + 1, foresight)
+        if foresight is not None:
+            layer.view = _view(model, name, number, foresight)
+            if made:
+                made[-1].next_view = layer.view
         module._offloaded = layer  # type: ignore[assignment]
         made.append(layer)
     return made
 
 
-def _foreseen(model: Any, name: str, number: int, foresight: Foresight) -> NextGate | None:
+def _view(model: Any, name: str, number: int, foresight: Foresight) -> View | None:
     """The router beside the experts module `name`, None when there is none that can be asked; a decoder layer of the
-    usual kind (attention, norm, experts) gets the second look."""
+    usual kind (attention, norm, experts) is watched for what its attention adds."""
     block = name.rpartition(".")[0]
     router = router_of(model.get_submodule(block))
     if router is None:
         return None
-    gate, decoder = NextGate(router), model.get_submodule(block.rpartition(".")[0])
+    decoder = model.get_submodule(block.rpartition(".")[0])
     norm = getattr(decoder, "post_attention_layernorm", None)
-    if norm is not None:
+    if norm is None:
+        return View(number, NextGate(router), None)
+    attention = UsualAttention(norm)
+    view = View(number, NextGate(router), attention)
 
-        def look(_: Any, given: tuple[Any, ...]) -> None:
-            if given:
-                foresight.look_again(number, gate, norm, given[0])
+    def enter(_: Any, given: tuple[Any, ...]) -> None:
+        if given:
+            foresight.look_again(view, given[0])
+            attention.begin(given[0])
 
-        decoder.register_forward_pre_hook(look)
-    return gate
+    def leave(_: Any, given: tuple[Any, ...]) -> None:
+        if given:
+            attention.end(given[0])
+
+    decoder.register_forward_pre_hook(enter)
+    norm.register_forward_pre_hook(leave)
+    return view
 
 
 def _cache(reader: Reader, allowed: int, settings: Settings, choices: int) -> ExpertCache | MappedExperts:

@@ -1,22 +1,34 @@
 """What is guessed about the next layer while this one runs, and what becomes of the guesses.
 
-Two looks at the next layer's router. The first, when this layer's router has spoken: on the input of this layer's
-experts, with a whole layer of computing to read behind. The second, when this layer is done: on what the next layer is
-given, which lacks only its attention; it is right more often, but has only the attention's time.
+A prompt: the next layer's router is asked on the input of this layer's experts. A single token: twice, each time on the
+residual stream as far as it is known and the attention that the next layer usually adds. In the middle of this layer,
+with half of its experts in the sum, or all those that need not be waited for; and when it is done, with all of them: a
+surer guess, but only the next layer's attention is left to read behind.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 
 from graphmem.moe_runtime.cache.cache import ExpertCache
+from graphmem.moe_runtime.predict.attention import UsualAttention
 from graphmem.moe_runtime.predict.next_gate import NextGate
 from graphmem.moe_runtime.predict.trial import Trial
 from graphmem.moe_runtime.predict.usefulness import Guess, Usefulness
 
 _SECOND = 200  # kinds of the second look are counted apart
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """How one MoE layer's choices are guessed. `attention` is None where the decoder layer is not of the usual kind
+    (attention, norm, experts)."""
+
+    layer: int
+    gate: NextGate
+    attention: UsualAttention | None
 
 
 class Foresight:
@@ -34,19 +46,28 @@ class Foresight:
         """Whether single tokens are not looked ahead for now."""
         return self.trial is not None and not self.trial.is_on
 
-    def look(self, layer: int, gate: NextGate, hidden_states: torch.Tensor) -> None:
-        """First look: hidden_states [T, H] is what the experts before `layer` are given."""
+    def look(self, view: View, hidden_states: torch.Tensor, before: View | None, so_far: list[torch.Tensor]) -> None:
+        """hidden_states [T, H] is what the experts of the layer before are given; `before` is that layer's own view,
+        `so_far` those of its experts' outputs [1, H] that are computed."""
         self._single = hidden_states.shape[0] == 1
-        self._about, self._absent = layer, []
-        if not (self._single and self.is_idle):
-            self._act(layer, gate.guesses(hidden_states), gate.exact)
-
-    def look_again(self, layer: int, gate: NextGate, norm: Any, hidden_states: torch.Tensor) -> None:
-        """Second look, for single tokens: hidden_states [1, 1, H] is what decoder layer `layer` is given."""
-        if self._about != layer or gate.exact or self.is_idle or hidden_states.shape[:-1].numel() != 1:
+        self._about, self._absent = view.layer, []
+        if self._single and self.is_idle:
             return
-        seen = norm.forward(hidden_states).reshape(1, -1)
-        self._act(layer, [(expert, kind + _SECOND) for expert, kind in gate.guesses(seen)], exact=False)
+        usual = view.attention is not None and before is not None and before.attention is not None
+        if self._single and usual and not view.gate.exact:
+            residual = before.attention.residual  # type: ignore[union-attr]
+            if residual is not None:
+                hidden_states = view.attention.router_input(sum(so_far, residual))  # type: ignore[union-attr]
+        self._act(view, view.gate.guesses(hidden_states))
+
+    def look_again(self, view: View, hidden_states: torch.Tensor) -> None:
+        """For single tokens: hidden_states [1, 1, H] is what decoder layer `view.layer` is given."""
+        if view.gate.exact or view.attention is None or self.is_idle or hidden_states.shape[:-1].numel() != 1:
+            return
+        if self._about != view.layer:  # the first layer has no other to be guessed from
+            self._about, self._absent = view.layer, []
+        seen = view.attention.router_input(hidden_states.reshape(1, -1))
+        self._act(view, [(expert, kind + _SECOND) for expert, kind in view.gate.guesses(seen)])
 
     def compare(self, layer: int, wanted: set[int]) -> None:
         """What the router then said."""
@@ -66,12 +87,12 @@ class Foresight:
         if self.trial is not None and self._single:
             self.trial.end(seconds)
 
-    def _act(self, layer: int, guesses: list[Guess], exact: bool) -> None:
-        at = self.cache.slots.at
+    def _act(self, view: View, guesses: list[Guess]) -> None:
+        at, layer = self.cache.slots.at, view.layer
         absent = [guess for guess in guesses if (layer, guess[0]) not in at]
         self._latest = guesses
         self._absent += absent
-        if self.usefulness is None or exact:
+        if self.usefulness is None or view.gate.exact:
             chosen = {expert for expert, _ in guesses}
         else:
             chosen = set(self.usefulness.worth(absent))

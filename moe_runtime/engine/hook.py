@@ -14,9 +14,8 @@ from transformers.integrations.moe import ALL_EXPERTS_FUNCTIONS
 
 from graphmem.moe_runtime.cache.counters import Counters
 from graphmem.moe_runtime.cache.policy import Expert
-from graphmem.moe_runtime.engine.foresight import Foresight
+from graphmem.moe_runtime.engine.foresight import Foresight, View
 from graphmem.moe_runtime.engine.schedule import WIDE, InOrder, choices_of_many, choices_of_one
-from graphmem.moe_runtime.predict.next_gate import NextGate
 
 IMPLEMENTATION = "graphmem_offload"
 
@@ -30,15 +29,17 @@ class Experts(Protocol):
     def foresee(self, keys: Any) -> None: ...
     def take(self, key: Expert) -> Any: ...
     def release(self, key: Expert) -> None: ...
+    def is_here(self, key: Expert) -> bool: ...
     def reset(self) -> None: ...
 
 
 class OffloadedLayer:
-    """Runs one experts module from the cache. `next_gate` is the router of the MoE layer that follows."""
+    """Runs one experts module from the cache. `view` guesses its choices, `next_view` those of the next MoE layer."""
 
     def __init__(self, module: Any, layer: int, cache: Experts, names: list[str], foresight: Foresight | None) -> None:
         self.layer, self.cache, self.foresight = layer, cache, foresight
-        self.next_gate: NextGate | None = None
+        self.view: View | None = None
+        self.next_view: View | None = None
         self._module, self._experts = module, int(module.num_experts)
         first = "gate_up_proj" if module.has_gate else "up_proj"
         self._first, self._second = names.index(first), names.index("down_proj")
@@ -58,16 +59,22 @@ class OffloadedLayer:
             raise
 
     def _one(self, hidden_states: torch.Tensor, places: dict[int, int], weights: torch.Tensor) -> torch.Tensor:
-        total = torch.zeros_like(hidden_states)
-
-        def add(_: int, part: torch.Tensor) -> None:
-            total.add_(part)
-
-        sums = InOrder(list(places), add)
-        for expert in self._begin(list(places), hidden_states, wide=False):
+        """Computed in the router's order, which is by weight, as far as the experts are in memory: the sum so far, from
+        which the next layer is guessed, then is as near as it can be to the whole."""
+        order = self._begin(sorted(places, key=places.__getitem__), wide=False)
+        must_wait = (turn for turn, expert in enumerate(order) if not self.cache.is_here((self.layer, expert)))
+        look_at = next(must_wait, len(order) // 2)
+        parts: dict[int, torch.Tensor] = {}
+        for turn, expert in enumerate(order):
+            if turn == look_at:
+                self._look(hidden_states, list(parts.values()))
             place = places[expert]
-            out = self._compute(expert, hidden_states)
-            sums.put(expert, (out * weights[:, place : place + 1]).to(total.dtype))
+            parts[expert] = (self._compute(expert, hidden_states) * weights[:, place : place + 1]).to(
+                hidden_states.dtype
+            )
+        total = torch.zeros_like(hidden_states)
+        for expert in places:
+            total.add_(parts[expert])
         return total
 
     def _many(self, hidden_states: torch.Tensor, ids: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
@@ -78,20 +85,22 @@ class OffloadedLayer:
             total.index_add_(0, choices[expert][0], part)
 
         sums = InOrder(list(choices), add)
-        for expert in self._begin(list(choices), hidden_states, wide=ids.shape[0] >= WIDE):
+        order = self._begin(list(choices), wide=ids.shape[0] >= WIDE)
+        self._look(hidden_states, [])
+        for expert in order:
             token, place = choices[expert]
             out = self._compute(expert, hidden_states[token])
             sums.put(expert, (out * weights[token, place, None]).to(total.dtype))
         return total
 
-    def _begin(self, wanted: list[int], hidden_states: torch.Tensor, wide: bool) -> list[int]:
-        foresight = self.foresight
-        if foresight is not None:
-            foresight.compare(self.layer, set(wanted))
-        order = self.cache.begin(self.layer, wanted, wide)
-        if foresight is not None and self.next_gate is not None:
-            foresight.look(self.layer + 1, self.next_gate, hidden_states)
-        return order
+    def _begin(self, wanted: list[int], wide: bool) -> list[int]:
+        if self.foresight is not None:
+            self.foresight.compare(self.layer, set(wanted))
+        return self.cache.begin(self.layer, wanted, wide)
+
+    def _look(self, hidden_states: torch.Tensor, so_far: list[torch.Tensor]) -> None:
+        if self.foresight is not None and self.next_view is not None:
+            self.foresight.look(self.next_view, hidden_states, self.view, so_far)
 
     def _compute(self, expert: int, x: torch.Tensor) -> torch.Tensor:
         module, key = self._module, (self.layer, expert)
