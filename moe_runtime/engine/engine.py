@@ -64,7 +64,7 @@ class Engine:
                 (Usefulness(self.manifest.record_bytes), Trial()) if settings.prefetch == "auto" else (None, None)
             )
             self._foresight = Foresight(cache, *adaptive)
-        self._layers = _attached(model, self.manifest, cache, self._foresight)
+        _attach(model, self.manifest, cache, self._foresight)
         model.register_forward_pre_hook(self._enter)
         model.register_forward_hook(self._leave, always_call=True)
 
@@ -139,7 +139,7 @@ class Engine:
             "arena_bytes": slots.count * self.manifest.record_bytes if slots else 0,
             "experts_resident": resident,
             "expert_bytes_resident": resident * self.manifest.record_bytes,
-            "prefetch_broken": next((one.view.gate.broken for one in self._layers if one.view), ""),
+            "prefetch_broken": self._broken(),
         }
         foresight = self._foresight
         usefulness = foresight.usefulness if foresight else None
@@ -149,6 +149,10 @@ class Engine:
             found["prefetch_off"] = usefulness.is_off or foresight.is_idle
             found["prefetch_token_ms"] = foresight.trial.times_ms() if foresight.trial else {}
         return found
+
+    def _broken(self) -> str:
+        views = self._foresight.views.values() if self._foresight else ()
+        return next((view.gate.broken for view in views if view.gate.broken), "")
 
     def close(self) -> None:
         """Waits for the forward pass under way, stops the reader threads, closes the files and gives the memory of the
@@ -180,39 +184,32 @@ class Engine:
         self._turn.release()
 
 
-def _attached(
-    model: Any, manifest: Manifest, cache: ExpertCache | MappedExperts, foresight: Foresight | None
-) -> list[OffloadedLayer]:
-    """Gives each experts module the layer that runs it, and each layer the views of itself and of the next one."""
-    made = []
+def _attach(model: Any, manifest: Manifest, cache: ExpertCache | MappedExperts, foresight: Foresight | None) -> None:
+    """Gives each experts module the layer that runs it, and the foresight a view of each."""
     for number, ((name, module), shard) in enumerate(zip(experts_modules(model), manifest.layers, strict=True)):
-        layer = OffloadedLayer(module, number, cache, [spec.name for spec in shard.tensors], foresight)
+        names = [spec.name for spec in shard.tensors]
+        module._offloaded = OffloadedLayer(module, number, cache, names, foresight)  # type: ignore[assignment]
         if foresight is not None:
-            layer.view = _view(model, name, number, foresight)
-            if made:
-                made[-1].next_view = layer.view
-        module._offloaded = layer  # type: ignore[assignment]
-        made.append(layer)
-    return made
+            _watch(model, name, number, foresight)
 
 
-def _view(model: Any, name: str, number: int, foresight: Foresight) -> View | None:
-    """The router beside the experts module `name`, None when there is none that can be asked; a decoder layer of the
-    usual kind (attention, norm, experts) is watched for what its attention adds."""
+def _watch(model: Any, name: str, number: int, foresight: Foresight) -> None:
+    """Finds the router beside the experts module `name`, if there is one that can be asked; in a decoder layer of the
+    usual kind (attention, norm, experts) also follows the residual stream."""
     block = name.rpartition(".")[0]
     router = router_of(model.get_submodule(block))
     if router is None:
-        return None
+        return
     decoder = model.get_submodule(block.rpartition(".")[0])
     norm = getattr(decoder, "post_attention_layernorm", None)
-    if norm is None:
-        return View(number, NextGate(router), None)
-    attention = UsualAttention(norm)
-    view = View(number, NextGate(router), attention)
+    attention = UsualAttention() if norm is not None else None
+    foresight.views[number] = View(NextGate(router, norm), attention)
+    if norm is None or attention is None:
+        return
 
     def enter(_: Any, given: tuple[Any, ...]) -> None:
         if given:
-            foresight.look_again(view, given[0])
+            foresight.look_out(number, given[0])
             attention.begin(given[0])
 
     def leave(_: Any, given: tuple[Any, ...]) -> None:
@@ -221,7 +218,6 @@ def _view(model: Any, name: str, number: int, foresight: Foresight) -> View | No
 
     decoder.register_forward_pre_hook(enter)
     norm.register_forward_pre_hook(leave)
-    return view
 
 
 def _cache(reader: Reader, allowed: int, settings: Settings, choices: int) -> ExpertCache | MappedExperts:

@@ -14,7 +14,7 @@ from transformers.integrations.moe import ALL_EXPERTS_FUNCTIONS
 
 from graphmem.moe_runtime.cache.counters import Counters
 from graphmem.moe_runtime.cache.policy import Expert
-from graphmem.moe_runtime.engine.foresight import Foresight, View
+from graphmem.moe_runtime.engine.foresight import Foresight
 from graphmem.moe_runtime.engine.schedule import WIDE, InOrder, choices_of_many, choices_of_one
 
 IMPLEMENTATION = "graphmem_offload"
@@ -30,16 +30,15 @@ class Experts(Protocol):
     def take(self, key: Expert) -> Any: ...
     def release(self, key: Expert) -> None: ...
     def is_here(self, key: Expert) -> bool: ...
+    def confirm(self) -> None: ...
     def reset(self) -> None: ...
 
 
 class OffloadedLayer:
-    """Runs one experts module from the cache. `view` guesses its choices, `next_view` those of the next MoE layer."""
+    """Runs one experts module from the cache."""
 
     def __init__(self, module: Any, layer: int, cache: Experts, names: list[str], foresight: Foresight | None) -> None:
         self.layer, self.cache, self.foresight = layer, cache, foresight
-        self.view: View | None = None
-        self.next_view: View | None = None
         self._module, self._experts = module, int(module.num_experts)
         first = "gate_up_proj" if module.has_gate else "up_proj"
         self._first, self._second = names.index(first), names.index("down_proj")
@@ -49,14 +48,16 @@ class OffloadedLayer:
     def run(self, hidden_states: torch.Tensor, ids: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
         """hidden_states [T, H], ids and weights [T, k]; returns [T, H]."""
         try:
-            if ids.shape[0] == 1:
-                places = choices_of_one(ids[0].tolist(), self._experts)
-                if places is not None:
-                    return self._one(hidden_states, places, weights)
-            return self._many(hidden_states, ids, weights)
+            places = choices_of_one(ids[0].tolist(), self._experts) if ids.shape[0] == 1 else None
+            if places is not None:
+                total = self._one(hidden_states, places, weights)
+            else:
+                total = self._many(hidden_states, ids, weights)
+            self.cache.confirm()
         except BaseException:
             self.cache.reset()
             raise
+        return total
 
     def _one(self, hidden_states: torch.Tensor, places: dict[int, int], weights: torch.Tensor) -> torch.Tensor:
         """Computed in the router's order, which is by weight, as far as the experts are in memory: the sum so far, from
@@ -99,8 +100,8 @@ class OffloadedLayer:
         return self.cache.begin(self.layer, wanted, wide)
 
     def _look(self, hidden_states: torch.Tensor, so_far: list[torch.Tensor]) -> None:
-        if self.foresight is not None and self.next_view is not None:
-            self.foresight.look(self.next_view, hidden_states, self.view, so_far)
+        if self.foresight is not None:
+            self.foresight.look(self.layer, hidden_states, so_far)
 
     def _compute(self, expert: int, x: torch.Tensor) -> torch.Tensor:
         module, key = self._module, (self.layer, expert)

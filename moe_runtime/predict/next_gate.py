@@ -9,19 +9,24 @@ from collections import Counter
 from typing import Any
 
 import torch
+from torch.nn.functional import linear
 
 from graphmem.moe_runtime.predict.usefulness import Guess
 
 _KINDS_OF_MARGIN = 12
+_TRIED = 16
+_AGREED = 0.95  # equal but for near ties, which rounding decides
 _FIRST_VOTE_KIND = 100
 
 
 class NextGate:
     """Asks `router.forward`, not the module: a call would run hooks and record router logits twice. A router that does
-    not answer `(logits, weights, ids)` for [T, H] is asked once and never again."""
+    not answer `(logits, weights, ids)` for [T, H] is asked once and never again. `norm` stands between the residual
+    stream and the router."""
 
-    def __init__(self, router: Any) -> None:
-        self._router = router
+    def __init__(self, router: Any, norm: Any = None) -> None:
+        self._router, self._norm = router, norm
+        self._choices: int | None = None
         self.exact = bool(getattr(router, "reads_previous_layer", False))
         self.broken = ""
 
@@ -38,6 +43,38 @@ class NextGate:
             self.broken = f"{type(self._router).__name__}: {problem}"
             return []
         return [(expert, _FIRST_VOTE_KIND + min(count, 4)) for expert, count in votes.most_common()]
+
+    def guesses_from(self, residual: torch.Tensor) -> list[Guess]:
+        """Of one token, from what `norm` would be given, [1, H]. Where a norm only scales and a router only takes its
+        largest logits, one product with the router's weights says the same in a third of the time (a token has 45 such
+        looks of 85 us)."""
+        if self._choices is None:
+            self._choices = self._plain_choices(residual)
+        if not self._choices:
+            return self.guesses(self._norm.forward(residual))
+        return _by_margin_of(linear(residual * self._norm.weight, self._router.weight)[0], self._choices)
+
+    def _plain_choices(self, residual: torch.Tensor) -> int:
+        """How many experts the router chooses, when it and its norm are of the plain kind, tried on random input; else
+        0."""
+        generator = torch.Generator().manual_seed(0)
+        tried = torch.randn(_TRIED, residual.shape[-1], generator=generator).to(residual)
+        try:
+            ids = self._router.forward(self._norm.forward(tried))[2]
+            logits = linear(tried * self._norm.weight, self._router.weight)
+        except (TypeError, RuntimeError, IndexError, AttributeError, ValueError):
+            return 0
+        choices = int(ids.shape[1])
+        plain = logits.topk(choices).indices
+        agreed = (ids.unsqueeze(1) == plain.unsqueeze(2)).any(dim=1).float().mean()
+        return choices if agreed > _AGREED and choices < logits.shape[1] else 0
+
+
+def _by_margin_of(logits: torch.Tensor, choices: int) -> list[Guess]:
+    best, ids = logits.topk(choices + 1)
+    scores, bar, step = best.tolist(), float(best[-1]), float(logits.std()) / 4 or 1.0
+    kinds = [max(0, min(_KINDS_OF_MARGIN, int((score - bar) / step))) for score in scores[:-1]]
+    return list(zip(ids.tolist(), kinds, strict=False))
 
 
 def _by_margin(logits: torch.Tensor, ids: torch.Tensor) -> list[Guess]:
