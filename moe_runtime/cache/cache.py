@@ -91,9 +91,6 @@ class ExpertCache:
         self._call_off(list(keys))
         self._pump()
 
-    def is_here(self, key: Expert) -> bool:
-        return key in self.slots.at and key not in self.slots.loading
-
     def take(self, key: Expert) -> Tensors:
         """The tensors of a wanted expert; waits for its read, but not for its checksum: see `confirm`. Raises what the
         read raised."""

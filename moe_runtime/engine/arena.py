@@ -158,9 +158,6 @@ class MappedExperts:
     def foresee(self, keys: Iterable[Expert]) -> None:
         pass
 
-    def is_here(self, _: Expert) -> bool:
-        return True
-
     def take(self, key: Expert) -> Tensors:
         known = self._known.get(key)
         return known if known is not None else self._meet(key)

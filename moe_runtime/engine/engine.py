@@ -36,7 +36,7 @@ from graphmem.moe_runtime.store.format import Manifest, read_manifest
 from graphmem.moe_runtime.store.pack import pack
 from graphmem.moe_runtime.store.reader import Reader, open_reader
 
-_PART_BYTES = 1 << 20  # smaller parts of a read cost more in turns than they win in time
+_PART_BYTES = 2 << 20  # smaller parts of a read cost more in turns than they win in time
 
 
 class Engine:
@@ -202,10 +202,12 @@ def _watch(model: Any, name: str, number: int, foresight: Foresight) -> None:
         return
     decoder = model.get_submodule(block.rpartition(".")[0])
     norm = getattr(decoder, "post_attention_layernorm", None)
-    attention = UsualAttention() if norm is not None else None
-    foresight.views[number] = View(NextGate(router, norm), attention)
-    if norm is None or attention is None:
+    gate = NextGate(router, norm)
+    if norm is None or gate.exact:
+        foresight.views[number] = View(gate, None)
         return
+    attention = UsualAttention()
+    foresight.views[number] = View(gate, attention)
 
     def enter(_: Any, given: tuple[Any, ...]) -> None:
         if given:

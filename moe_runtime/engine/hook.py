@@ -29,7 +29,6 @@ class Experts(Protocol):
     def foresee(self, keys: Any) -> None: ...
     def take(self, key: Expert) -> Any: ...
     def release(self, key: Expert) -> None: ...
-    def is_here(self, key: Expert) -> bool: ...
     def confirm(self) -> None: ...
     def reset(self) -> None: ...
 
@@ -60,22 +59,16 @@ class OffloadedLayer:
         return total
 
     def _one(self, hidden_states: torch.Tensor, places: dict[int, int], weights: torch.Tensor) -> torch.Tensor:
-        """Computed in the router's order, which is by weight, as far as the experts are in memory: the sum so far, from
-        which the next layer is guessed, then is as near as it can be to the whole."""
-        order = self._begin(sorted(places, key=places.__getitem__), wide=False)
-        must_wait = (turn for turn, expert in enumerate(order) if not self.cache.is_here((self.layer, expert)))
-        look_at = next(must_wait, len(order) // 2)
-        parts: dict[int, torch.Tensor] = {}
-        for turn, expert in enumerate(order):
-            if turn == look_at:
-                self._look(hidden_states, list(parts.values()))
-            place = places[expert]
-            parts[expert] = (self._compute(expert, hidden_states) * weights[:, place : place + 1]).to(
-                hidden_states.dtype
-            )
         total = torch.zeros_like(hidden_states)
-        for expert in places:
-            total.add_(parts[expert])
+
+        def add(_: int, part: torch.Tensor) -> None:
+            total.add_(part)
+
+        sums = InOrder(list(places), add)
+        for expert in self._begin(list(places), hidden_states, wide=False):
+            place = places[expert]
+            out = self._compute(expert, hidden_states)
+            sums.put(expert, (out * weights[:, place : place + 1]).to(total.dtype))
         return total
 
     def _many(self, hidden_states: torch.Tensor, ids: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
@@ -86,22 +79,20 @@ class OffloadedLayer:
             total.index_add_(0, choices[expert][0], part)
 
         sums = InOrder(list(choices), add)
-        order = self._begin(list(choices), wide=ids.shape[0] >= WIDE)
-        self._look(hidden_states, [])
-        for expert in order:
+        for expert in self._begin(list(choices), hidden_states, wide=ids.shape[0] >= WIDE):
             token, place = choices[expert]
             out = self._compute(expert, hidden_states[token])
             sums.put(expert, (out * weights[token, place, None]).to(total.dtype))
         return total
 
-    def _begin(self, wanted: list[int], wide: bool) -> list[int]:
-        if self.foresight is not None:
-            self.foresight.compare(self.layer, set(wanted))
-        return self.cache.begin(self.layer, wanted, wide)
-
-    def _look(self, hidden_states: torch.Tensor, so_far: list[torch.Tensor]) -> None:
-        if self.foresight is not None:
-            self.foresight.look(self.layer, hidden_states, so_far)
+    def _begin(self, wanted: list[int], hidden_states: torch.Tensor, wide: bool) -> list[int]:
+        foresight = self.foresight
+        if foresight is not None:
+            foresight.compare(self.layer, set(wanted))
+        order = self.cache.begin(self.layer, wanted, wide)
+        if foresight is not None:
+            foresight.look(self.layer + 1, hidden_states)
+        return order
 
     def _compute(self, expert: int, x: torch.Tensor) -> torch.Tensor:
         module, key = self._module, (self.layer, expert)

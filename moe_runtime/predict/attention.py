@@ -21,7 +21,6 @@ class UsualAttention:
     after a change of text the mean follows within a few tokens."""
 
     def __init__(self) -> None:
-        self.residual: Any = None  # [1, H], with this layer's attention; of the newest token
         self._before: Any = None
         self._usual: Any = None
 
@@ -31,9 +30,8 @@ class UsualAttention:
 
     def end(self, residual: torch.Tensor) -> None:
         """residual [B, T, H] has the layer's attention in it."""
-        self.residual = residual[0, -1:]
         if self._before is not None:
-            added = self.residual - self._before
+            added = residual[0, -1:] - self._before
             self._usual = added if self._usual is None else torch.lerp(self._usual, added, _NEWEST)
 
     def added_to(self, residual: torch.Tensor) -> torch.Tensor:

@@ -14,8 +14,6 @@ import os
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from graphmem.moe_runtime.errors import InputError, ReadFailed, StoreCorrupt
 from graphmem.moe_runtime.store.format import CHECK_MASK, PAGE, Manifest, Shard, check_of
 
@@ -61,7 +59,7 @@ class Reader:
         if not self.verify:
             return 0
         first, end = _stretch(shard, part, parts)
-        return check_of(np.frombuffer(data[first:end], np.uint8), first // PAGE)
+        return check_of(data[first:end], first // PAGE)
 
     def confirm(self, shard: Shard, record: int, check: int) -> None:
         """Raises StoreCorrupt when the summed checks of the parts are not those of the record that was packed."""
@@ -70,7 +68,7 @@ class Reader:
 
     def check(self, shard: Shard, record: int, data: memoryview) -> None:
         """Raises StoreCorrupt when `data` is not the record that was packed."""
-        self.confirm(shard, record, check_of(np.frombuffer(data, np.uint8, shard.record_bytes)))
+        self.confirm(shard, record, check_of(data[: shard.record_bytes]))
 
     def map(self, shard: Shard) -> mmap.mmap:
         """The whole shard as memory, read-only pages of the file, private so that torch may take it as writable."""
