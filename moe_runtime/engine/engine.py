@@ -179,9 +179,15 @@ class Engine:
         self._began = perf_counter()
 
     def _leave(self, *_: Any) -> None:
-        if self._foresight is not None:
-            self._foresight.end(perf_counter() - self._began)
-        self._turn.release()
+        try:
+            self._cache.confirm()
+            if self._foresight is not None:
+                self._foresight.end(perf_counter() - self._began)
+        except BaseException:
+            self._cache.reset()
+            raise
+        finally:
+            self._turn.release()
 
 
 def _attach(model: Any, manifest: Manifest, cache: ExpertCache | MappedExperts, foresight: Foresight | None) -> None:

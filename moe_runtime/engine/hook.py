@@ -29,7 +29,6 @@ class Experts(Protocol):
     def foresee(self, keys: Any) -> None: ...
     def take(self, key: Expert) -> Any: ...
     def release(self, key: Expert) -> None: ...
-    def confirm(self) -> None: ...
     def reset(self) -> None: ...
 
 
@@ -47,16 +46,14 @@ class OffloadedLayer:
     def run(self, hidden_states: torch.Tensor, ids: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
         """hidden_states [T, H], ids and weights [T, k]; returns [T, H]."""
         try:
-            places = choices_of_one(ids[0].tolist(), self._experts) if ids.shape[0] == 1 else None
-            if places is not None:
-                total = self._one(hidden_states, places, weights)
-            else:
-                total = self._many(hidden_states, ids, weights)
-            self.cache.confirm()
+            if ids.shape[0] == 1:
+                places = choices_of_one(ids[0].tolist(), self._experts)
+                if places is not None:
+                    return self._one(hidden_states, places, weights)
+            return self._many(hidden_states, ids, weights)
         except BaseException:
             self.cache.reset()
             raise
-        return total
 
     def _one(self, hidden_states: torch.Tensor, places: dict[int, int], weights: torch.Tensor) -> torch.Tensor:
         total = torch.zeros_like(hidden_states)
