@@ -74,8 +74,11 @@ class HostArena:
         self._windows = [whole[slot * slot_bytes : (slot + 1) * slot_bytes] for slot in range(slots)]
         self._views = _Views(torch.frombuffer(memory, dtype=torch.uint8), reader.manifest)
 
-    def load(self, slot: int, key: Expert, part: int, parts: int) -> int:
-        return self._reader.read_part(self._layers[key[0]], key[1], self._windows[slot], part, parts)
+    def load(self, slot: int, key: Expert, part: int, parts: int) -> None:
+        self._reader.read_part(self._layers[key[0]], key[1], self._windows[slot], part, parts)
+
+    def check(self, slot: int, key: Expert, part: int, parts: int) -> int:
+        return self._reader.check_part(self._layers[key[0]], self._windows[slot], part, parts)
 
     def confirm(self, _: int, key: Expert, check: int) -> None:
         self._reader.confirm(self._layers[key[0]], key[1], check)
@@ -102,9 +105,9 @@ class CudaArena:
         self._computed: dict[int, Any] = {}
         self._local = threading.local()
 
-    def load(self, slot: int, key: Expert, part: int, _: int) -> int:
+    def load(self, slot: int, key: Expert, part: int, _: int) -> None:
         if part:
-            return 0  # one thread reads the whole record: the staging memory is its own
+            return  # one thread reads the whole record: the staging memory is its own
         staging = getattr(self._local, "staging", None)
         if staging is None:
             staging = torch.empty(self._slot_bytes, dtype=torch.uint8, pin_memory=True)
@@ -119,10 +122,12 @@ class CudaArena:
             event = self._copies.record_event()
         event.synchronize()  # the staging memory is used again by this thread's next read
         self._copied[slot] = event
-        return 0
 
-    def confirm(self, slot: int, key: Expert, check: int) -> None:
-        """`load` has checked the record before copying it."""
+    def check(self, *_: Any) -> int:
+        return 0  # `load` has checked the record before copying it
+
+    def confirm(self, *_: Any) -> None:
+        pass
 
     def tensors(self, slot: int, layer: int) -> Tensors:
         torch.cuda.current_stream(self._device).wait_event(self._copied[slot])
@@ -158,6 +163,9 @@ class MappedExperts:
         return known if known is not None else self._meet(key)
 
     def release(self, key: Expert) -> None:
+        pass
+
+    def confirm(self) -> None:
         pass
 
     def reset(self) -> None:

@@ -21,12 +21,13 @@ from graphmem.moe_runtime.cache.slots import Slots
 from graphmem.moe_runtime.engine import generate as text
 from graphmem.moe_runtime.engine.arena import CudaArena, HostArena, MappedExperts
 from graphmem.moe_runtime.engine.budget import LEAST_SLOTS, budget_bytes
-from graphmem.moe_runtime.engine.foresight import Foresight
+from graphmem.moe_runtime.engine.foresight import Foresight, View
 from graphmem.moe_runtime.engine.generate import Generation, Messages, Sampling
 from graphmem.moe_runtime.engine.hook import OffloadedLayer
 from graphmem.moe_runtime.engine.load import load_skeleton, place
 from graphmem.moe_runtime.engine.settings import Options, Settings
 from graphmem.moe_runtime.errors import BudgetError, InputError
+from graphmem.moe_runtime.predict.attention import UsualAttention
 from graphmem.moe_runtime.predict.next_gate import NextGate, router_of
 from graphmem.moe_runtime.predict.trial import Trial
 from graphmem.moe_runtime.predict.usefulness import Usefulness
@@ -35,7 +36,7 @@ from graphmem.moe_runtime.store.format import Manifest, read_manifest
 from graphmem.moe_runtime.store.pack import pack
 from graphmem.moe_runtime.store.reader import Reader, open_reader
 
-_PART_BYTES = 1 << 20  # smaller parts of a read cost more in turns than they win in time
+_PART_BYTES = 2 << 20  # smaller parts of a read cost more in turns than they win in time
 
 
 class Engine:
@@ -63,7 +64,7 @@ class Engine:
                 (Usefulness(self.manifest.record_bytes), Trial()) if settings.prefetch == "auto" else (None, None)
             )
             self._foresight = Foresight(cache, *adaptive)
-        self._layers = _attached(model, self.manifest, cache, self._foresight)
+        _attach(model, self.manifest, cache, self._foresight)
         model.register_forward_pre_hook(self._enter)
         model.register_forward_hook(self._leave, always_call=True)
 
@@ -138,7 +139,7 @@ class Engine:
             "arena_bytes": slots.count * self.manifest.record_bytes if slots else 0,
             "experts_resident": resident,
             "expert_bytes_resident": resident * self.manifest.record_bytes,
-            "prefetch_broken": next((one.next_gate.broken for one in self._layers if one.next_gate), ""),
+            "prefetch_broken": self._broken(),
         }
         foresight = self._foresight
         usefulness = foresight.usefulness if foresight else None
@@ -148,6 +149,10 @@ class Engine:
             found["prefetch_off"] = usefulness.is_off or foresight.is_idle
             found["prefetch_token_ms"] = foresight.trial.times_ms() if foresight.trial else {}
         return found
+
+    def _broken(self) -> str:
+        views = self._foresight.views.values() if self._foresight else ()
+        return next((view.gate.broken for view in views if view.gate.broken), "")
 
     def close(self) -> None:
         """Waits for the forward pass under way, stops the reader threads, closes the files and gives the memory of the
@@ -174,42 +179,53 @@ class Engine:
         self._began = perf_counter()
 
     def _leave(self, *_: Any) -> None:
-        if self._foresight is not None:
-            self._foresight.end(perf_counter() - self._began)
-        self._turn.release()
+        try:
+            self._cache.confirm()
+            if self._foresight is not None:
+                self._foresight.end(perf_counter() - self._began)
+        except BaseException:
+            self._cache.reset()
+            raise
+        finally:
+            self._turn.release()
 
 
-def _attached(
-    model: Any, manifest: Manifest, cache: ExpertCache | MappedExperts, foresight: Foresight | None
-) -> list[OffloadedLayer]:
-    """Gives each experts module the layer that runs it, and each layer the router of the one that follows."""
-    modules, made = experts_modules(model), []
-    for number, ((_, module), shard) in enumerate(zip(modules, manifest.layers, strict=True)):
-        layer = OffloadedLayer(module, number, cache, [spec.name for spec in shard.tensors], foresight)
-        if number + 1 < len(modules) and foresight is not None:
-            layer.next_gate = _foreseen(model, modules[number + 1][0], number + 1, foresight)
-        module._offloaded = layer  # type: ignore[assignment]
-        made.append(layer)
-    return made
+def _attach(model: Any, manifest: Manifest, cache: ExpertCache | MappedExperts, foresight: Foresight | None) -> None:
+    """Gives each experts module the layer that runs it, and the foresight a view of each."""
+    for number, ((name, module), shard) in enumerate(zip(experts_modules(model), manifest.layers, strict=True)):
+        names = [spec.name for spec in shard.tensors]
+        module._offloaded = OffloadedLayer(module, number, cache, names, foresight)  # type: ignore[assignment]
+        if foresight is not None:
+            _watch(model, name, number, foresight)
 
 
-def _foreseen(model: Any, name: str, number: int, foresight: Foresight) -> NextGate | None:
-    """The router beside the experts module `name`, None when there is none that can be asked; a decoder layer of the
-    usual kind (attention, norm, experts) gets the second look."""
+def _watch(model: Any, name: str, number: int, foresight: Foresight) -> None:
+    """Finds the router beside the experts module `name`, if there is one that can be asked; in a decoder layer of the
+    usual kind (attention, norm, experts) also follows the residual stream."""
     block = name.rpartition(".")[0]
     router = router_of(model.get_submodule(block))
     if router is None:
-        return None
-    gate, decoder = NextGate(router), model.get_submodule(block.rpartition(".")[0])
+        return
+    decoder = model.get_submodule(block.rpartition(".")[0])
     norm = getattr(decoder, "post_attention_layernorm", None)
-    if norm is not None:
+    gate = NextGate(router, norm)
+    if norm is None or gate.exact:
+        foresight.views[number] = View(gate, None)
+        return
+    attention = UsualAttention()
+    foresight.views[number] = View(gate, attention)
 
-        def look(_: Any, given: tuple[Any, ...]) -> None:
-            if given:
-                foresight.look_again(number, gate, norm, given[0])
+    def enter(_: Any, given: tuple[Any, ...]) -> None:
+        if given:
+            foresight.look_out(number, given[0])
+            attention.begin(given[0])
 
-        decoder.register_forward_pre_hook(look)
-    return gate
+    def leave(_: Any, given: tuple[Any, ...]) -> None:
+        if given:
+            attention.end(given[0])
+
+    decoder.register_forward_pre_hook(enter)
+    norm.register_forward_pre_hook(leave)
 
 
 def _cache(reader: Reader, allowed: int, settings: Settings, choices: int) -> ExpertCache | MappedExperts:

@@ -16,7 +16,6 @@ from graphmem.moe_runtime.cache.counters import Counters
 from graphmem.moe_runtime.cache.policy import Expert
 from graphmem.moe_runtime.engine.foresight import Foresight
 from graphmem.moe_runtime.engine.schedule import WIDE, InOrder, choices_of_many, choices_of_one
-from graphmem.moe_runtime.predict.next_gate import NextGate
 
 IMPLEMENTATION = "graphmem_offload"
 
@@ -34,11 +33,10 @@ class Experts(Protocol):
 
 
 class OffloadedLayer:
-    """Runs one experts module from the cache. `next_gate` is the router of the MoE layer that follows."""
+    """Runs one experts module from the cache."""
 
     def __init__(self, module: Any, layer: int, cache: Experts, names: list[str], foresight: Foresight | None) -> None:
         self.layer, self.cache, self.foresight = layer, cache, foresight
-        self.next_gate: NextGate | None = None
         self._module, self._experts = module, int(module.num_experts)
         first = "gate_up_proj" if module.has_gate else "up_proj"
         self._first, self._second = names.index(first), names.index("down_proj")
@@ -89,8 +87,8 @@ class OffloadedLayer:
         if foresight is not None:
             foresight.compare(self.layer, set(wanted))
         order = self.cache.begin(self.layer, wanted, wide)
-        if foresight is not None and self.next_gate is not None:
-            foresight.look(self.layer + 1, self.next_gate, hidden_states)
+        if foresight is not None:
+            foresight.look(self.layer + 1, hidden_states)
         return order
 
     def _compute(self, expert: int, x: torch.Tensor) -> torch.Tensor:

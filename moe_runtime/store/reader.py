@@ -14,8 +14,6 @@ import os
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from graphmem.moe_runtime.errors import InputError, ReadFailed, StoreCorrupt
 from graphmem.moe_runtime.store.format import CHECK_MASK, PAGE, Manifest, Shard, check_of
 
@@ -38,14 +36,13 @@ class Reader:
 
     def read(self, shard: Shard, record: int, into: memoryview) -> None:
         """Fills `into` (page-aligned, `record_bytes` long). Raises ReadFailed, StoreCorrupt."""
-        self.confirm(shard, record, self.read_part(shard, record, into, 0, 1))
+        self.read_part(shard, record, into, 0, 1)
+        self.confirm(shard, record, self.check_part(shard, into, 0, 1))
 
-    def read_part(self, shard: Shard, record: int, into: memoryview, part: int, parts: int) -> int:
-        """Fills the `part`-th of `parts` stretches of whole pages; returns its share of the record's checksum."""
-        pages = shard.record_bytes // PAGE
-        first, last = pages * part // parts, pages * (part + 1) // parts
-        descriptor, at, end = self._files[shard.file], first * PAGE, last * PAGE
-        start = shard.offset(record)
+    def read_part(self, shard: Shard, record: int, into: memoryview, part: int, parts: int) -> None:
+        """Fills the `part`-th of `parts` stretches of whole pages."""
+        first, end = _stretch(shard, part, parts)
+        descriptor, at, start = self._files[shard.file], first, shard.offset(record)
         while at < end:
             try:
                 count = os.preadv(descriptor, [into[at:end]], start + at)
@@ -55,8 +52,14 @@ class Reader:
                 raise self._corrupt(shard, record, "the file ends inside it")
             at += count
         if self.mode == "buffered":
-            os.posix_fadvise(descriptor, start + first * PAGE, end - first * PAGE, os.POSIX_FADV_DONTNEED)
-        return check_of(np.frombuffer(into[first * PAGE : end], np.uint8), first) if self.verify else 0
+            os.posix_fadvise(descriptor, start + first, end - first, os.POSIX_FADV_DONTNEED)
+
+    def check_part(self, shard: Shard, data: memoryview, part: int, parts: int) -> int:
+        """The share of the record's checksum that is of this stretch."""
+        if not self.verify:
+            return 0
+        first, end = _stretch(shard, part, parts)
+        return check_of(data[first:end], first // PAGE)
 
     def confirm(self, shard: Shard, record: int, check: int) -> None:
         """Raises StoreCorrupt when the summed checks of the parts are not those of the record that was packed."""
@@ -65,7 +68,7 @@ class Reader:
 
     def check(self, shard: Shard, record: int, data: memoryview) -> None:
         """Raises StoreCorrupt when `data` is not the record that was packed."""
-        self.confirm(shard, record, check_of(np.frombuffer(data, np.uint8, shard.record_bytes)))
+        self.confirm(shard, record, check_of(data[: shard.record_bytes]))
 
     def map(self, shard: Shard) -> mmap.mmap:
         """The whole shard as memory, read-only pages of the file, private so that torch may take it as writable."""
@@ -117,6 +120,11 @@ class Reader:
     @staticmethod
     def _place(shard: Shard, record: int) -> str:
         return f"expert {record} of {shard.owner}" if shard.owner else f"block {record}"
+
+
+def _stretch(shard: Shard, part: int, parts: int) -> tuple[int, int]:
+    pages = shard.record_bytes // PAGE
+    return pages * part // parts * PAGE, pages * (part + 1) // parts * PAGE
 
 
 class DirectUnavailable(Exception):

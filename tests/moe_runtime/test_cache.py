@@ -12,33 +12,46 @@ import pytest
 from graphmem.moe_runtime.cache.cache import ExpertCache
 from graphmem.moe_runtime.cache.policy import POLICIES, Expert, make_policy
 from graphmem.moe_runtime.cache.slots import Slots
-from graphmem.moe_runtime.errors import ReadFailed
+from graphmem.moe_runtime.errors import ReadFailed, StoreCorrupt
 
 LAYERS, EXPERTS, RECORD = 5, 12, 100
 
 
 class NamedArena:
-    """Reads take a random while; a slot that is computed with while it is read into shows."""
+    """Loads and checks take a random while; a slot that is read into while it is computed with or checked shows."""
 
     def __init__(self, slots: int, seed: int = 0, slowest_s: float = 0.0005) -> None:
         self.names: list[Expert | None] = [None] * slots
         self.failing: set[Expert] = set()
+        self.damaged: set[Expert] = set()
         self.reads: list[Expert] = []
+        self._left: dict[int, int] = {}
         self._chance, self._slowest_s = random.Random(seed), slowest_s
         self._lock = threading.Lock()
 
-    def load(self, slot: int, key: Expert, part: int, parts: int) -> int:
+    def load(self, slot: int, key: Expert, part: int, parts: int) -> None:
         with self._lock:
             self.reads += [key] if part == 0 else []
             self.names[slot] = None
         time.sleep(self._chance.random() * self._slowest_s)
         if key in self.failing and part == parts - 1:
             raise ReadFailed("the disk did not deliver", position=str(key))
+        with self._lock:
+            self._left[slot] = self._left.get(slot, 0) + 1
+            if self._left[slot] == parts:
+                del self._left[slot]
+                self.names[slot] = key
+
+    def check(self, slot: int, key: Expert, part: int, _: int) -> int:
+        time.sleep(self._chance.random() * self._slowest_s)
+        assert self.names[slot] in (None, key), "the slot was read into while it was checked"
         return part + 1
 
     def confirm(self, slot: int, key: Expert, check: int) -> None:
-        assert check in (1, 3), "every part of the read is done, once"
-        self.names[slot] = key
+        assert check in (1, 3), "every part of the read is checked, once"
+        assert self.names[slot] == key
+        if key in self.damaged:
+            raise StoreCorrupt("its checksum does not match", position=str(key))
 
     def tensors(self, slot: int, _: int) -> tuple[object, ...]:
         return (self.names[slot], slot)
@@ -68,6 +81,7 @@ def run_layer(cache: ExpertCache, layer: int, wanted: list[int], wide: bool, for
         assert name == (layer, expert)
         assert cache.arena.names[slot] == (layer, expert), "the slot was read into while it was computed with"
         cache.release((layer, expert))
+    cache.confirm()
 
 
 @pytest.mark.parametrize("on_demand", [False, True])
@@ -125,6 +139,19 @@ def test_a_failed_read_raises_once_and_the_cache_goes_on() -> None:
         run_layer(cache, 0, [0, 1, 2], False, [])
     cache.reset()
     cache.arena.failing.clear()
+    run_layer(cache, 0, [0, 1, 2], False, [])
+    cache.close()
+
+
+@pytest.mark.parametrize("slots", [2, 4, 40])
+def test_a_layer_does_not_end_before_what_it_took_is_checked(slots: int) -> None:
+    cache = cache_of(slots)
+    cache.arena.damaged.add((0, 1))
+    with pytest.raises(StoreCorrupt, match=r"\(0, 1\)"):
+        run_layer(cache, 0, [0, 1, 2], False, [])
+    cache.reset()
+    assert (0, 1) not in cache.slots.at
+    cache.arena.damaged.clear()
     run_layer(cache, 0, [0, 1, 2], False, [])
     cache.close()
 

@@ -48,6 +48,24 @@ def test_a_corrupted_expert_is_named(store: Path, settings: dict[str, Any]) -> N
         run(store, **settings)
 
 
+@pytest.mark.parametrize("prefetch", ["auto", "next", "layer", "off"])
+def test_no_token_leaves_before_the_experts_it_is_made_of_are_checked(store: Path, prefetch: str) -> None:
+    last = read_manifest(store).layers[-1]
+    with Engine.open(store, budget="25%", prefetch=prefetch) as engine, torch.inference_mode():
+        wanted = [engine.model(prompt(1, length)).logits for length in (1, 2, 3)]
+        for expert in range(last.records):
+            overwrite(store / last.file, last.offset(expert) + 100, b"\x7f\x7f")
+        failed = 0
+        for length in [1, 2, 3] * 20:
+            try:
+                assert torch.equal(engine.model(prompt(1, length)).logits, wanted[length - 1])
+            except StoreCorrupt:
+                failed += 1
+        assert failed > 0
+        assert not engine._cache.slots.held
+        assert not engine._cache._unchecked
+
+
 def test_a_truncated_shard_is_named_when_the_store_is_opened(store: Path) -> None:
     os.truncate(store / SHARD, read_manifest(store).layers[2].size_bytes - 4096)
     with pytest.raises(StoreCorrupt, match=r"layer-0002\.bin has \d+ bytes instead of"):

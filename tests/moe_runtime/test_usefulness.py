@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 
+import pytest
+
 from graphmem.moe_runtime.predict.trial import Trial
 from graphmem.moe_runtime.predict.usefulness import Usefulness
 
@@ -71,3 +73,16 @@ def test_the_trial_follows_a_machine_that_changes() -> None:
     run_trial(trial, 1.1, 1.0, 1_000)
     run_trial(trial, 0.7, 1.0, 600)
     assert run_trial(trial, 0.7, 1.0, 1_000) > 0.9
+
+
+@pytest.mark.parametrize(("gain", "on"), [(0.85, True), (1.15, False)])
+def test_the_trial_is_not_misled_by_what_else_the_machine_does(gain: float, on: bool) -> None:
+    shares = []
+    for seed in range(10):
+        chance, trial, load, ahead = random.Random(seed), Trial(), 1.0, 0
+        for _ in range(1_500):
+            load = chance.choice([1.0, 1.3, 1.7, 2.0]) if chance.random() < 1 / 80 else load
+            ahead += trial.is_on
+            trial.end((gain if trial.is_on else 1.0) * load * chance.lognormvariate(0, 0.15))
+        shares.append(ahead / 1_500)
+    assert sum(shares) / 10 > 0.9 if on else sum(shares) / 10 < 0.1
