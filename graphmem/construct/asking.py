@@ -112,10 +112,10 @@ class Proposer:
 
     # -- what jobs have spent
 
-    def spent(self, job: Id | None) -> Spent:
-        """What a job has taken so far; nothing where there is no job."""
+    def spent(self, job: Id) -> Spent:
+        """What a job has taken so far."""
         with self._lock:
-            return self._spent.get(job, Spent()) if job is not None else Spent()
+            return self._spent.get(job, Spent())
 
     def count(self, job: Id | None, spent: Spent) -> None:
         with self._lock:

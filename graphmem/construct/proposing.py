@@ -11,6 +11,7 @@ from graphmem.construct.foreign import NONE, foreign_words, withheld
 from graphmem.construct.prompting import groups
 from graphmem.construct.proposals import MAX_REFUSALS, parse, refusal
 from graphmem.construct.replies import Answers, answers_in
+from graphmem.construct.spending import Spent
 from graphmem.construct.validation import Accepted, Shown, validate
 from graphmem.schema import Id, Note, Passage
 
@@ -52,6 +53,7 @@ class Round:
     asking: Asking
     directory: Directory
     found: dict[Id, Accepted] = field(default_factory=dict)
+    spent: Spent = field(default_factory=Spent)  # on this batch
     unasked: list[Id] = field(default_factory=list)
     why: str = ""
 
@@ -68,9 +70,11 @@ class Round:
 
     def _ask(self, group: Sequence[Question]) -> None:
         passages = [question.passage for question in group]
-        spent = self.proposer.spent(self.asking.job)
+        job = self.asking.job
+        spent = self.spent if job is None else self.proposer.spent(job)
         reply, took = self.proposer.ask(self.key, spent, passages, self._offers(group))
-        self.proposer.count(self.asking.job, took)
+        self.proposer.count(job, took)
+        self.spent += took
         self.found.update({passage.id: Accepted() for passage in passages})
         if not reply.is_asked:
             self.unasked.extend(passage.id for passage in passages)
