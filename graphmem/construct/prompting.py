@@ -112,6 +112,9 @@ class Cost:
             self.answer_tokens + other.answer_tokens,
         )
 
+    def __mul__(self, times: int) -> Cost:
+        return Cost(self.calls * times, self.passages * times, self.prompt_tokens * times, self.answer_tokens * times)
+
 
 def groups(lengths: Iterable[int], manner: Manner) -> Iterator[range]:
     """Which passages, by the lengths of their texts, go into one call; in their order."""
