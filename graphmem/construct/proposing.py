@@ -88,7 +88,7 @@ class Round:
         for number, question in enumerate(group, 1):
             shown = Shown(reply.offers, foreign[number - 1] if len(group) > 1 or reply.offers else NONE)
             accepted = self._judge(question, answers, number, reply, shown)
-            pass
+            accepted.refusals = [withheld(one, shown.foreign) for one in accepted.refusals]
             self.found[question.passage.id] = accepted
 
     def _judge(self, question: Question, answers: Answers, number: int, reply: Reply, shown: Shown) -> Accepted:

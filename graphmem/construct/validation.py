@@ -9,7 +9,7 @@ from typing import Any
 from graphmem.analysis import terms
 from graphmem.construct.entities import Directory
 from graphmem.construct.foreign import NONE, Words, holds
-from graphmem.construct.keys import key_of
+from graphmem.construct.keys import key_of, whole_at
 from graphmem.construct.keywords import TAGS
 from graphmem.construct.proposals import MAX_REFUSALS, Proposal, number, refusal, several, words
 from graphmem.construct.replies import Unfit
@@ -170,13 +170,16 @@ class _Court:
 
     def _span(self, fields: Mapping[str, Any], name: str = "quote") -> Span:
         quote = words(fields, name, MAX_NOTE_CHARS)
-        start = self.passage.text.find(quote)
+        start = whole_at(self.passage.text, quote)
         if start < 0:
             raise Unfit(f"{name} is not in the passage, word for word")
         return Span(self.passage.id, start, start + len(quote), quote)
 
     def _tells_no_more(self, text: str) -> None:
-        """Half of a note's content words and all its digits must stand in the passage or in who said it."""
+        """Half of a note's content words and all its digits must stand in the passage or in who said it; what stands
+        there as a whole needs no words."""
+        if self._occurs(text):
+            return
         known = set(fold(f"{self.passage.text} {self.passage.speaker or ''}").replace(".", " ").split())
         known |= {word.strip(".,;:!?\"'()") for word in known}
         said = [word.strip(".,;:!?\"'()") for word in fold(text).split()]
@@ -195,7 +198,7 @@ class _Court:
         speaker = self.passage.speaker
         if speaker and (name in ("I", "me", "we") or fold(name) == fold(speaker)):
             return self.directory.person(speaker, self.passage.id), 0, 0
-        start = self.passage.text.find(name)
+        start = whole_at(self.passage.text, name)
         if start < 0:
             raise Unfit(f"name {name[:60]!r} is not in the passage")
         if not key_of(name):
@@ -209,7 +212,7 @@ class _Court:
         type = words(fields, "type", 20, required=False) or "thing"
         if type not in ENTITY_TYPES:
             raise Unfit(f"type {type!r} is not one of {', '.join(ENTITY_TYPES)}")
-        start = self.passage.text.find(name)
+        start = whole_at(self.passage.text, name)
         if start < 0 or not key_of(name):
             raise Unfit(f"name {name[:60]!r} is not in the passage")
         return self.directory.named(name, type, self.passage.id), start, start + len(name)
@@ -251,7 +254,7 @@ class _Court:
 
     def _time(self, said: str) -> tuple[tuple[int, int], str]:
         """The interval that words of the passage stand for, and the name of its date."""
-        if said not in self.passage.text:
+        if whole_at(self.passage.text, said) < 0:
             raise Unfit("time is not in the passage, word for word")
         times = find_times(said, self.passage.at_us, self.passage.tz_min)
         if len(times) != 1 or times[0].interval_us is None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from graphmem.answer import Generator
 from graphmem.construct import Caps, Constructed, Constructor, Proposer
+from graphmem.construct.keys import whole_at
 from graphmem.construct.proposals import MAX_PROPOSAL_CHARS, MAX_PROPOSALS, MAX_REFUSALS
 from graphmem.schema import EdgeType, NoteKind
 from tests.construct.hostile import GARBAGE, Endless, Hanging, Raising, Saying, Telling, Unprintable
@@ -256,6 +257,23 @@ def test_what_says_the_same_as_a_note_of_the_rules_is_a_duplicate_whatever_its_k
     for kind in ("fact", "belief", "experience"):
         built = propose(notes=[{"quote": RULES.notes[0].spans[0].quote, "kind": kind}])
         assert reasons(built) == ["note: is there already"]
+
+
+def test_a_quote_and_a_name_stand_there_as_whole_words() -> None:
+    built = propose(
+        notes=[{"quote": "I sold the red bo"}, {"quote": "he sea was calm"}],
+        entities=[{"name": "Ine"}, {"name": "Vega"}],
+    )
+    assert len(built.refusals) == 3
+    unspaced = turn("\u6211\u4e94\u6708\u642c\u5230\u4e86\u82cf\u9ece\u4e16\u3002")
+    answer = json.dumps({"passage": 1, "notes": [{"quote": "\u642c\u5230\u4e86\u82cf\u9ece\u4e16"}]})
+    assert build([unspaced], constructor=Constructor(Proposer(Saying((answer,))))).accepted == 1
+    assert [whole_at("noon no", "no"), whole_at("noon", "no"), whole_at("x1", "1"), whole_at("a-no!", "no")] == [
+        5,
+        -1,
+        -1,
+        2,
+    ]
 
 
 def test_proposals_are_keyed_like_the_rules_own() -> None:

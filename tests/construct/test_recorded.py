@@ -1,6 +1,6 @@
 """Replies kept in a file, through a real LangChain chat model: what of them is accepted and what is refused, and why.
 
-`recorded.jsonl` holds one reply a line with the turns it is about; the ones of SmolLM2 came from the refactorised model,
+`recorded.jsonl` holds one reply a line with the turns it is about; those of SmolLM2 came from the refactorised model,
 the others were written by hand in the shapes that larger models answer in.
 """
 

@@ -76,7 +76,8 @@ def honest(text: str) -> dict[str, Any]:
 def test_a_hostile_generator_leaves_all_as_it_is_without_one(store: Store, talk: Path) -> None:
     plain = memory_of(store, "plain")
     ingest(plain, [talk])
-    hostile: list[Generator] = [Saying((answer,), f"garbage {name}") for name, answer in GARBAGE.items()]
+    every = 1 if store.url.startswith("sqlite") else 6  # a space and a job take Neo4j a second
+    hostile: list[Generator] = [Saying((answer,), f"garbage {name}") for name, answer in [*GARBAGE.items()][::every]]
     hostile += [Endless("x" * 999), Endless('{"passage": 1, '), Raising(RuntimeError("no")), Raising(SystemExit(1))]
     hostile.append(Raising(OSError("gone"), ('{"passage": 1}', '{"passage": 2, "notes": [{"quote": "I was never')))
     for at, generator in enumerate(hostile):
@@ -88,7 +89,7 @@ def test_a_hostile_generator_leaves_all_as_it_is_without_one(store: Store, talk:
         assert (len(told), report.accepted, report.calls) == (report.refusals, 0, 1), generator.name
         assert told, generator.name
         assert memory.job(report.job or "").state is JobState.DONE
-        if store.url.startswith("sqlite"):
+        if every == 1:
             assert memory.check() == []
 
 
@@ -207,7 +208,7 @@ def test_nothing_of_a_forgotten_passage_stays_in_what_was_proposed_or_refused(
 
 
 def test_kept_replies_go_when_something_is_forgotten(store: Store) -> None:
-    telling = Telling(lambda text: {"notes": [{"quote": text[:10]}]})
+    telling = Telling(lambda text: {"notes": [{"quote": text[:8]}]})
     memory = memory_of(store, "kept", telling)
     memory.remember("The gate is blue. It creaks.", ref="1", at="2023-05-09")
     id = memory.recall("gate").passages[0].passage.id
@@ -271,7 +272,7 @@ def test_links_lead_to_old_notes_that_were_offered_and_are_still_there(store: St
 def test_a_batch_that_meets_a_conflict_asks_once_and_counts_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     from graphmem.errors import Conflict
 
-    telling = Telling(lambda text: {"notes": [{"quote": text[:10]}]})
+    telling = Telling(lambda text: {"notes": [{"quote": text[:8]}]})
     memory = memory_of(store, "conflict", telling)
     write, failed = store.write, list[int]()
 
