@@ -30,7 +30,8 @@ _FENCE = re.compile(r"<(?=/?\s*(?:passage|note)\b)", re.I)
 class Manner:
     """How much goes into one call, and in which words. `name` is bumped with the wording: replies are kept under it.
 
-    `reply_chars`: where an answer is cut, for each passage. `offers`: old notes that a link may lead to."""
+    `passages`, `chars`: the most in one call; of a passage that is longer, its beginning is shown. `reply_chars`: where
+    an answer is cut, for each passage. `offers`: old notes that a link may lead to."""
 
     name: str
     passages: int

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from graphmem.construct.asking import Proposer, Reply
 from graphmem.construct.entities import Directory
-from graphmem.construct.foreign import NONE, foreign_words, withheld
+from graphmem.construct.foreign import foreign_words, withheld
 from graphmem.construct.prompting import groups
 from graphmem.construct.proposals import MAX_REFUSALS, parse, refusal
 from graphmem.construct.replies import Answers, answers_in
@@ -86,7 +86,7 @@ class Round:
         answers = answers_in(reply.text, len(group))
         foreign = foreign_words([question.passage for question in group], reply.offers)
         for number, question in enumerate(group, 1):
-            shown = Shown(reply.offers, foreign[number - 1] if len(group) > 1 or reply.offers else NONE)
+            shown = Shown(reply.offers, foreign[number - 1])
             accepted = self._judge(question, answers, number, reply, shown)
             accepted.refusals = [withheld(one, shown.foreign) for one in accepted.refusals]
             self.found[question.passage.id] = accepted

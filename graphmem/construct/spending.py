@@ -12,7 +12,8 @@ class Caps:
     """The most that asking may take: of one job (of one write where there is none), and of one call.
 
     `tokens` are those of prompts and answers together, told from their characters (four a token): models count
-    differently, and not all of them tell."""
+    differently, and not all of them tell. Caps are looked at before each call: the last one may go beyond `tokens` by
+    its answer."""
 
     calls: int = 1_000
     tokens: int = 2_000_000

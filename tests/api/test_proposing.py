@@ -243,12 +243,12 @@ def test_the_refactorised_smollm2_changes_no_evidence(tmp_path: Path) -> None:
     generator = generator_of("moe:smollm2")
     assert generator is not None
     try:
-        plain, memory = twins(tmp_path, proposer_of(generator, Caps(calls=3, call_seconds=300, seconds=900)))
-        texts = ("My cat is called Grace. She sleeps all day.", "The Saltworks was built in 1871. It stood empty.")
-        path = written(tmp_path, "talk.jsonl", jsonl(*({"speaker": "Ada", "text": text} for text in texts)))
+        plain, memory = twins(tmp_path, proposer_of(generator, Caps(call_seconds=300)))
+        text = "My cat is called Grace. She came from the shelter in Lund."
+        path = written(tmp_path, "talk.jsonl", jsonl({"speaker": "Ada", "text": text}))
         ingest(plain, [path])
         report = ingest(memory, [path])
-        assert report.calls == 2
+        assert report.calls == 1
         assert report.accepted + report.refusals >= 1
         assert memory.evidence_digest() == plain.evidence_digest()
         assert memory.check() == []
