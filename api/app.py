@@ -16,13 +16,14 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from strawberry.fastapi import GraphQLRouter
 
 import graphmem
-from graphmem.api.generators import close, generator_of
+from graphmem.api.generators import close, generator_of, nobody, proposer_of
 from graphmem.api.graphql.context import Context, Gate
 from graphmem.api.graphql.limits import extensions_of
 from graphmem.api.graphql.schema import build_schema
 from graphmem.api.hosts import BoundedBody, KnownHostsOnly, is_loopback
 from graphmem.api.settings import Settings, read_settings
 from graphmem.api.stream import AnswerStream
+from graphmem.construct import Caps
 from graphmem.errors import GraphmemError, InputError, StoreError
 
 if TYPE_CHECKING:
@@ -82,8 +83,14 @@ def create_app(settings: Settings | None = None, *, memory: Memory | None = None
 
 
 def opened(settings: Settings, generator: Generator | None = None) -> Memory:
-    """The memory that the settings name; `generator` writes its answers and stays the caller's."""
-    return graphmem.open(settings.store, space=settings.space, generator=generator)
+    """The memory that the settings name; `generator` writes its answers, proposes if the settings say so, and stays the
+    caller's. Raises SettingError when it is to propose and there is none."""
+    proposer = None
+    if settings.propose:
+        if generator is None:
+            raise nobody()
+        proposer = proposer_of(generator, Caps(**settings.caps.model_dump()))
+    return graphmem.open(settings.store, space=settings.space, generator=generator, proposer=proposer)
 
 
 def known_hosts(settings: Settings) -> tuple[str, ...] | None:

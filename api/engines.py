@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 #: The model that is converted by name, and the file by which a folder is known to be a store.
 CONVERTED = "smollm2"
 MANIFEST = "manifest.json"
+#: Tokens of a proposal's answer by a small model: as much as it can keep in order.
+PROPOSAL_TOKENS = 160
 #: Passages that a small model is shown: more evidence confuses it, and takes time to read.
 EVIDENCE = 3
 RULES = "Answer the question from the evidence in one short sentence."
@@ -143,6 +145,23 @@ class Briefed:
         finally:
             close(pieces)
 
+    def unbriefed(self) -> Generator:
+        """The same model, given a prompt as it is."""
+        return self.writer
+
+
+class Plain:
+    """An engine asked for proposals: the prompt as it is, and room for an answer in JSON."""
+
+    def __init__(self, generator: EngineGenerator) -> None:
+        self.generator, self.name = generator, generator.name
+
+    def stream(self, prompt: Prompt, *, deadline_s: float | None) -> Iterator[str]:
+        try:
+            yield from self.generator.stream(prompt, deadline_s=deadline_s, max_new_tokens=PROPOSAL_TOKENS)
+        except MoeError as error:
+            raise translated(error) from error
+
 
 class LocalEngine(Briefed):
     """An engine of this process: it can be warmed, asked what it did, and must be closed."""
@@ -153,6 +172,9 @@ class LocalEngine(Briefed):
 
     def warm(self, texts: list[str]) -> None:
         self.generator.warm(texts[:EVIDENCE])
+
+    def unbriefed(self) -> Generator:
+        return Plain(self.generator)
 
     def stats(self) -> dict[str, Any]:
         return self.generator.stats()

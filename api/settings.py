@@ -25,6 +25,14 @@ class Limits(BaseModel, extra="forbid", frozen=True):
     query_roots: int = Field(default=int(DEFAULTS["GRAPHMEM_LIMITS__QUERY_ROOTS"]), ge=1)
 
 
+class Caps(BaseModel, extra="forbid", frozen=True):
+    """What asking a model for proposals may take in one job, or in one write."""
+
+    calls: int = Field(default=int(DEFAULTS["GRAPHMEM_CAPS__CALLS"]), ge=0)
+    tokens: int = Field(default=int(DEFAULTS["GRAPHMEM_CAPS__TOKENS"]), ge=0)
+    seconds: float = Field(default=float(DEFAULTS["GRAPHMEM_CAPS__SECONDS"]), ge=0)
+
+
 class Settings(BaseSettings):
     """Everything the environment may say; `graphmem.api.environment.SETTINGS` says what each is for."""
 
@@ -37,6 +45,8 @@ class Settings(BaseSettings):
     )
     space: str = Field(default=DEFAULTS["GRAPHMEM_SPACE"], min_length=1)
     llm: str = DEFAULTS["GRAPHMEM_LLM"]
+    propose: bool = False
+    caps: Caps = Caps()
     host: str = Field(default=DEFAULTS["GRAPHMEM_HOST"], min_length=1)
     port: int = Field(default=int(DEFAULTS["GRAPHMEM_PORT"]), ge=0, le=65_535)
     allow_remote: bool = False

@@ -143,10 +143,10 @@ def answer_json(answer: Answer, nodes: Nodes) -> Json:
 
 
 def report_json(report: Report) -> Json:
-    names = ("job", "seq", "sources", "passages", "notes", "entities", "hyperedges", "edges", "refusals", "skipped")
+    names = ("job", "seq", "sources", "passages", "notes", "entities", "hyperedges", "edges", "refusals", "accepted")
+    more = ("calls", "prompt_chars", "answer_chars", "skipped", "failed")
     return {
-        **{name: getattr(report, name) for name in names},
-        "failed": report.failed,
+        **{name: getattr(report, name) for name in (*names, *more)},
         "seconds": round(report.seconds, 3),
         "passage_ids": list(report.passage_ids),
     }

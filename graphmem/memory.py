@@ -38,6 +38,7 @@ from graphmem.stores.base import Reader, ShowsGraph, Store
 
 if TYPE_CHECKING:
     from graphmem.answer import Generator as TextGenerator
+    from graphmem.construct import Proposer
     from graphmem.organize import Organized, Organizer
     from graphmem.pipeline import Pipeline
 
@@ -50,15 +51,19 @@ def open(
     space: str = "default",
     embedder: Embedder | None = None,
     generator: TextGenerator | None = None,
+    proposer: Proposer | None = None,
     read_only: bool = False,
 ) -> Memory:
-    """Opens the memory at a path or URL, making it if it is not there (unless `read_only`).
+    """Opens the memory at a path or URL, making it if it is not there (unless `read_only`). `generator` writes answers,
+    `proposer` is asked for notes and links beside those of the rules; none is needed.
 
     Close it, or use it in a `with`. Raises StoreError when the file is not a store, is newer, or cannot be opened.
     """
     store = open_store(url, read_only=read_only)
     try:
-        return Memory(store, space=space, embedder=embedder, generator=generator, read_only=read_only)
+        return Memory(
+            store, space=space, embedder=embedder, generator=generator, proposer=proposer, read_only=read_only
+        )
     except BaseException:
         store.close()
         raise
@@ -74,11 +79,12 @@ class Memory:
         space: str = "default",
         embedder: Embedder | None = None,
         generator: TextGenerator | None = None,
+        proposer: Proposer | None = None,
         read_only: bool = False,
     ) -> None:
         self.store = store
         self.embedder = embedder if embedder is not None else default_embedder()
-        self.generator = generator
+        self.generator, self.proposer = generator, proposer
         self.space = agreed(store, store.space(space, create=not read_only), self.embedder, read_only=read_only)
 
     @cached_property
@@ -88,7 +94,7 @@ class Memory:
         from graphmem.embed import Ahead
         from graphmem.pipeline import Pipeline
 
-        return Pipeline(self.store, self.space, Ahead(self.embedder), Constructor())
+        return Pipeline(self.store, self.space, Ahead(self.embedder), Constructor(self.proposer))
 
     # -- in
 
@@ -292,6 +298,8 @@ class Memory:
 
     def forget(self, *ids: Id) -> ForgetReport:
         """Erases nodes and all that is derived from them, from every file of the store. Cannot be undone."""
+        if self.proposer is not None:
+            self.proposer.forget()
         return self.store.forget(self.space, ids)
 
     def counts(self) -> dict[str, int]:

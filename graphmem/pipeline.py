@@ -18,9 +18,10 @@ import numpy as np
 import numpy.typing as npt
 
 from graphmem.analysis import embedded_text
-from graphmem.construct import Constructed, Constructor, note_texts
+from graphmem.construct import Asking, Constructed, Constructor, note_texts
 from graphmem.embed import Ahead
 from graphmem.errors import Conflict
+from graphmem.oldnotes import near, standing
 from graphmem.organize import STANDARD, AtWrite, New, Organizer, Piece
 from graphmem.placing import Placed, Placer, resolve_source, retired_ids, tail_placer
 from graphmem.schema import (
@@ -136,12 +137,21 @@ class Pipeline:
                     self.store.put_items(self.space, items)
                 return Report(job=origin.job, seq=reader.seq, skipped=len(placed.passages))
             known = self._known(reader, placed.source, placed.passages)
+        asking = Asking(origin.job, partial(near, self.store, self.space))
         built = self.constructor.build(
-            self.space.key, placed.source, placed.passages, known=known, before=placed.before
+            self.space.key, placed.source, placed.passages, known=known, before=placed.before, asking=asking
         )
-        built = replace(built, entities=self._unknown(built.entities))
+        built = standing(self.store, self.space, replace(built, entities=self._unknown(built.entities)))
         commit = self.store.write(self.space, self._batch(placed, built, origin, retired, items))
-        return report(placed, built, origin.job, commit.seq if commit else 0)
+        return self._asked(report(placed, built, origin.job, commit.seq if commit else 0))
+
+    def _asked(self, written: Report) -> Report:
+        """The report with what asking a proposer has taken."""
+        proposer = self.constructor.proposer
+        if proposer is None:
+            return written
+        took = proposer.told(written.job)
+        return replace(written, calls=took.calls, prompt_chars=took.prompt_chars, answer_chars=took.answer_chars)
 
     def _known(self, reader: Reader, source: Source, passages: Sequence[Passage]) -> dict[str, tuple[Entity, ...]]:
         """The entities that names in these passages stand for already, by folded name."""
@@ -282,6 +292,7 @@ def report(placed: Placed, built: Constructed, job: Id | None, seq: int) -> Repo
         hyperedges=len(built.hyperedges),
         edges=len(placed.edges) + len(built.edges),
         refusals=len(built.refusals),
+        accepted=built.accepted,
         passage_ids=tuple(passage.id for passage in placed.passages),
     )
 
@@ -307,6 +318,10 @@ def added(total: Report, part: Report) -> Report:
         hyperedges=total.hyperedges + part.hyperedges,
         edges=total.edges + part.edges,
         refusals=total.refusals + part.refusals,
+        accepted=total.accepted + part.accepted,
+        calls=total.calls + part.calls,
+        prompt_chars=total.prompt_chars + part.prompt_chars,
+        answer_chars=total.answer_chars + part.answer_chars,
         skipped=total.skipped + part.skipped,
         failed=total.failed + part.failed,
         seconds=total.seconds + part.seconds,

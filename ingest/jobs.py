@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 MAX_ERROR_CHARS = 2000
 #: Files up to this are embedded together with their neighbours; a larger one fills calls of its own.
 SMALL_BYTES = 20_000
-SUMMED = ("passages", "notes", "entities", "hyperedges", "edges", "refusals")
+#: What a proposer took and gave.
+ASKED = ("accepted", "calls", "prompt_chars", "answer_chars")
+SUMMED = ("passages", "notes", "entities", "hyperedges", "edges", "refusals", *ASKED)
 UNCHANGED = "unchanged since it was last read"
 
 
@@ -54,7 +56,8 @@ def ingest(
     else:
         roots = absolute(paths)
         entries = expand(roots)
-        job = memory.store.open_job(memory.space, {"kind": "ingest", "paths": roots})
+        proposing = {"proposer": memory.proposer.name} if memory.proposer is not None else {}
+        job = memory.store.open_job(memory.space, {"kind": "ingest", "paths": roots, **proposing})
         pending = [Item(job.id, entry.key, ItemState.PENDING) for entry in entries]
         memory.store.put_items(memory.space, pending)
     meter = Meter(job.id, len(entries), sum(entry.size_bytes for entry in entries), progress)

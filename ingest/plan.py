@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from graphmem.construct import Cost, Manner, cost
 from graphmem.errors import InputError
 from graphmem.ingest.encoding import File, NothingToRead
 from graphmem.ingest.readers import SUPPORTED, Reading, format_of
+from graphmem.pipeline import BATCH_PASSAGES, batches
 
 #: Up to this the estimate counts passages by reading; above it goes by bytes.
 COUNTED_BYTES = 8 << 20
@@ -49,7 +51,8 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a job would read and take. `counted`: the passages were counted, else told from the bytes."""
+    """What a job would read and take. `counted`: the passages were counted, else told from the bytes. `asking`: what a
+    proposer would take for all of them; what is stored already is not asked about again."""
 
     files: int
     bytes: int
@@ -57,6 +60,7 @@ class Estimate:
     seconds: float
     skipped: int
     counted: bool
+    asking: Cost = field(default_factory=Cost)
 
 
 def absolute(paths: Iterable[str | Path]) -> list[str]:
@@ -89,13 +93,17 @@ def expand(paths: Iterable[str]) -> list[Entry]:
     return list(entries.values())
 
 
-def estimate(paths: Iterable[str | Path], *, passages_per_s: float = PASSAGES_PER_S) -> Estimate:
-    """What ingesting these paths would read and take; nothing is written. Files that cannot be read count nothing."""
+def estimate(
+    paths: Iterable[str | Path], *, passages_per_s: float = PASSAGES_PER_S, manner: Manner | None = None
+) -> Estimate:
+    """What ingesting these paths would read and take; nothing is written and no model called. Files that cannot be read
+    count nothing. `manner`: how a proposer would be asked."""
     entries = expand(absolute(paths))
     wanted = [entry for entry in entries if not entry.skip and entry.fault is None]
     size = sum(entry.size_bytes for entry in wanted)
     counted = size <= COUNTED_BYTES
-    passages = sum(_count(entry) if counted else _guess(entry) for entry in wanted)
+    told = [_count(entry, manner) if counted else _guess(entry, manner) for entry in wanted]
+    passages = sum(count for count, _ in told)
     return Estimate(
         files=len({entry.file.name for entry in wanted}),
         bytes=size,
@@ -103,18 +111,32 @@ def estimate(paths: Iterable[str | Path], *, passages_per_s: float = PASSAGES_PE
         seconds=passages / passages_per_s,
         skipped=len(entries) - len(wanted),
         counted=counted,
+        asking=sum((asking for _, asking in told), Cost()),
     )
 
 
-def _count(entry: Entry) -> int:
+def _count(entry: Entry, manner: Manner | None) -> tuple[int, Cost]:
+    """Passages, and what asking about them takes."""
+    count, asking = 0, Cost()
     try:
-        return sum(1 for _ in entry.open()[1])
+        for batch in batches(entry.open()[1]):
+            count += len(batch)
+            asking += _cost([len(draft.text) for draft in batch], manner)
     except InputError:
-        return 0
+        return 0, Cost()
+    return count, asking
 
 
-def _guess(entry: Entry) -> int:
-    return max(1, entry.size_bytes // BYTES_PER_PASSAGE.get(entry.format, 800))
+def _guess(entry: Entry, manner: Manner | None) -> tuple[int, Cost]:
+    count = max(1, entry.size_bytes // BYTES_PER_PASSAGE.get(entry.format, 800))
+    length = max(1, entry.size_bytes // count)
+    full, rest = divmod(count, BATCH_PASSAGES)
+    whole = _cost([length] * BATCH_PASSAGES, manner)
+    return count, whole * full + _cost([length] * rest, manner)
+
+
+def _cost(lengths: Sequence[int], manner: Manner | None) -> Cost:
+    return cost(lengths, manner) if manner is not None else Cost()
 
 
 def _add(entries: dict[str, Entry], entry: Entry) -> None:

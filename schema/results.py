@@ -104,7 +104,8 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a write or a job did."""
+    """What a write or a job did. `calls` to a model that proposes, characters sent and received, what was `accepted` of
+    its proposals; `refusals` counts the others."""
 
     job: Id | None = None
     seq: int = 0
@@ -115,6 +116,10 @@ class Report:
     hyperedges: int = 0
     edges: int = 0
     refusals: int = 0
+    accepted: int = 0
+    calls: int = 0
+    prompt_chars: int = 0
+    answer_chars: int = 0
     skipped: int = 0
     failed: int = 0
     seconds: float = 0.0

@@ -12,13 +12,14 @@ from graphmem.api.commands.options import (
     Format,
     Llm,
     Output,
+    Propose,
     Space,
     Store,
     from_stdin,
     nodes_of,
     open_memory,
 )
-from graphmem.api.generators import generating
+from graphmem.api.generators import generating, proposing
 from graphmem.api.terminal import console, note, print_json, printable, say
 from graphmem.api.wire import answer_json, ids_of, recall_json, report_json
 
@@ -40,19 +41,25 @@ def remember(
     session: Annotated[str | None, typer.Option(help="The session of the conversation it belongs to.")] = None,
     source: Annotated[str, typer.Option(help="The conversation it belongs to.")] = "conversation",
     ref: Annotated[str | None, typer.Option(help="Your own id: the same id and text again change nothing.")] = None,
+    propose: Propose = False,
+    llm: Llm = "",
     store: Store = STORE,
     space: Space = SPACE,
     output: Format = Output.TEXT,
 ) -> None:
     """Remember one turn. The next recall finds it."""
-    with open_memory(store, space, existing=False) as memory:
+    with (
+        proposing(llm, wanted=propose) as proposer,
+        open_memory(store, space, existing=False, proposer=proposer) as memory,
+    ):
         done = memory.remember(from_stdin(text), speaker=speaker, at=at, session=session, source=source, ref=ref)
     if output is Output.JSON:
         print_json(report_json(done))
     elif done.passages == 0:
         say("nothing new: it is remembered already")
     else:
-        say(f"remembered {done.passage_ids[0]}: {done.notes} notes, {done.entities} new names")
+        asked = f"; {done.accepted} proposals accepted, {done.refusals} refused" if propose else ""
+        say(f"remembered {done.passage_ids[0]}: {done.notes} notes, {done.entities} new names{asked}")
 
 
 def recall(

@@ -3,12 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from graphmem.api.commands.options import SPACE, STORE, Format, Output, Space, Store, open_memory
+from graphmem.api.commands.options import (
+    CALLS,
+    SECONDS,
+    SPACE,
+    STORE,
+    TOKENS,
+    Format,
+    Llm,
+    MaxCalls,
+    MaxSeconds,
+    MaxTokens,
+    Output,
+    Propose,
+    Space,
+    Store,
+    Yes,
+    confirm,
+    open_memory,
+)
+from graphmem.api.generators import manner_of, proposing, stays_here
 from graphmem.api.progress import Draw, drawn, duration
 from graphmem.api.terminal import console, note, one_line, print_json, say
 from graphmem.api.wire import iso, item_json, job_json, report_json
@@ -16,6 +36,8 @@ from graphmem.errors import JobError
 from graphmem.schema import Item, ItemState, Report
 
 if TYPE_CHECKING:
+    from graphmem.construct import Caps
+    from graphmem.ingest.plan import Estimate
     from graphmem.memory import Memory
 
 #: Failed items written out; `jobs show` and `-o json` have all.
@@ -31,18 +53,50 @@ def ingest(
     into: Annotated[
         str, typer.Option("--into", "--store", envvar=["GRAPHMEM_STORE", "NEO4J_URI"], help="Path or URL of the store.")
     ] = STORE,
+    propose: Propose = False,
+    llm: Llm = "",
+    max_calls: MaxCalls = CALLS,
+    max_tokens: MaxTokens = TOKENS,
+    max_seconds: MaxSeconds = SECONDS,
+    yes: Yes = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what it would take, and stop.")] = False,
     space: Space = SPACE,
     output: Format = Output.TEXT,
 ) -> None:
     """Bring in files and folders (JSONL, JSON, Markdown, HTML, text): a job, to be resumed or undone."""
+    from graphmem.construct import Caps
     from graphmem.ingest import estimate
     from graphmem.ingest import ingest as run
 
-    cost = estimate(paths)
-    about = f"about {cost.passages:,} passages, {duration(cost.seconds)}"
-    note(f"{cost.files:,} files, {about}; no model is called, nothing leaves this machine")
-    with open_memory(into, space, existing=False) as memory:
+    caps = Caps(max_calls, max_tokens, max_seconds)
+    cost = estimate(paths, manner=manner_of(llm) if propose else None)
+    note(
+        f"{cost.files:,} files, about {cost.passages:,} passages, {duration(cost.seconds)}; {told_of(cost, llm, caps)}"
+    )
+    if dry_run:
+        if output is Output.JSON:
+            print_json(asdict(cost))
+        return
+    if propose and not yes:
+        confirm(f"Ask {llm}?", needs="asking a model about every passage")
+    with (
+        proposing(llm, wanted=propose, caps=caps) as proposer,
+        open_memory(into, space, existing=False, proposer=proposer) as memory,
+    ):
         finish(memory, lambda progress: run(memory, paths, progress=progress), output)
+
+
+def told_of(cost: Estimate, llm: str, caps: Caps) -> str:
+    """Which model would be asked and what that would take; that none is, when none is."""
+    asking = cost.asking
+    if not asking.calls:
+        return "no model is called, nothing leaves this machine"
+    where = "nothing leaves this machine" if stays_here(llm) else "the text of the passages is sent to it"
+    return (
+        f"besides, {llm} is asked in at most {asking.calls:,} calls, about {asking.prompt_tokens:,} tokens in all and "
+        f"{asking.answer_tokens:,} in answer; caps are {caps.calls:,} calls, {caps.tokens:,} tokens, "
+        f"{duration(caps.seconds)}; {where}"
+    )
 
 
 def finish(memory: Memory, run: Callable[[Draw], Report], output: Output) -> None:
@@ -82,6 +136,16 @@ def show_report(report: Report, inputs: int) -> None:
     }
     for name, count in rows.items():
         table.add_row(name, f"{count:,}")
+    if report.calls or report.accepted or report.refusals:
+        asked = {
+            "calls to the model": report.calls,
+            "characters sent": report.prompt_chars,
+            "characters received": report.answer_chars,
+            "proposals accepted": report.accepted,
+            "proposals refused": report.refusals,
+        }
+        for name, count in asked.items():
+            table.add_row(name, f"{count:,}")
     table.add_row("seconds", f"{report.seconds:.1f}")
     console().print(table)
 
@@ -124,17 +188,36 @@ def show(id: JobId, store: Store = STORE, space: Space = SPACE, output: Format =
 
 
 @jobs.command()
-def resume(id: JobId, store: Store = STORE, space: Space = SPACE, output: Format = Output.TEXT) -> None:
-    """Go on with a job that was cut short or had failed inputs; nothing is done twice."""
+def resume(
+    id: JobId,
+    *,
+    store: Store = STORE,
+    propose: Propose = False,
+    llm: Llm = "",
+    max_calls: MaxCalls = CALLS,
+    max_tokens: MaxTokens = TOKENS,
+    max_seconds: MaxSeconds = SECONDS,
+    space: Space = SPACE,
+    output: Format = Output.TEXT,
+) -> None:
+    """Go on with a job that was cut short or had failed inputs; nothing is done twice. Caps count anew."""
     from graphmem.api.commands import organize
+    from graphmem.construct import Caps
     from graphmem.ingest import ingest as run
 
-    with open_memory(store, space) as memory:
+    caps = Caps(max_calls, max_tokens, max_seconds)
+    with (
+        proposing(llm, wanted=propose, caps=caps) as proposer,
+        open_memory(store, space, proposer=proposer) as memory,
+    ):
         job = memory.job(id)
         if job.spec.get("kind") == "organize":
             organize.tell(organize.run(memory, job=job.id), output)
-        else:
-            finish(memory, lambda progress: run(memory, [], progress=progress, resume=job.id), output)
+            return
+        asked = job.spec.get("proposer")
+        if asked and proposer is None:
+            note(f"this job was begun with proposals of {asked}; it goes on without: --propose asks again")
+        finish(memory, lambda progress: run(memory, [], progress=progress, resume=job.id), output)
 
 
 @jobs.command()

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
-from graphmem.api.commands.options import SPACE, STORE, Format, Output, Space, Store, open_memory
+from graphmem.api.commands.options import SPACE, STORE, Format, Output, Space, Store, Yes, confirm, open_memory
 from graphmem.api.terminal import console, note, print_json, say
 from graphmem.api.wire import change_json, forget_json, iso
-from graphmem.errors import InputError, NotFound, StoreCorrupt
+from graphmem.errors import NotFound, StoreCorrupt
 
 #: Problems that `check` writes out before it only counts them.
 PROBLEMS_SHOWN = 20
@@ -37,7 +36,7 @@ def history(
 
 def forget(
     ids: Annotated[list[str], typer.Argument(help="Passages, sources, notes or entities to erase.")],
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
     store: Store = STORE,
     space: Space = SPACE,
     output: Format = Output.TEXT,
@@ -47,7 +46,10 @@ def forget(
         for id in ids:
             memory.get(id)
         if not yes:
-            confirm(f"Erase {len(ids)} object{'s' if len(ids) > 1 else ''} and what is derived from them for good?")
+            confirm(
+                f"Erase {len(ids)} object{'s' if len(ids) > 1 else ''} and what is derived from them for good?",
+                needs="erasing",
+            )
         done = memory.forget(*ids)
     if output is Output.JSON:
         print_json(forget_json(done))
@@ -56,13 +58,6 @@ def forget(
     say(f"certificate {done.tombstone}")
     for remark in done.remarks:
         say(remark)
-
-
-def confirm(question: str) -> None:
-    """Asks on a terminal. InputError when there is nobody to ask; exit code 1 for a no."""
-    if not sys.stdin.isatty():
-        raise InputError("erasing needs a yes and there is no terminal to ask", hint="add --yes")
-    typer.confirm(question, abort=True, err=True)
 
 
 def stats(store: Store = STORE, space: Space = SPACE, output: Format = Output.TEXT) -> None:

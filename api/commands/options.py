@@ -15,11 +15,14 @@ from graphmem.errors import InputError, NotFound
 
 if TYPE_CHECKING:
     from graphmem.answer import Generator
+    from graphmem.construct import Proposer
     from graphmem.memory import Memory
     from graphmem.schema import Id, Node
 
 STORE = DEFAULTS["GRAPHMEM_STORE"]
 SPACE = DEFAULTS["GRAPHMEM_SPACE"]
+CALLS, TOKENS = int(DEFAULTS["GRAPHMEM_CAPS__CALLS"]), int(DEFAULTS["GRAPHMEM_CAPS__TOKENS"])
+SECONDS = float(DEFAULTS["GRAPHMEM_CAPS__SECONDS"])
 SQLITE_URL = "sqlite:///"
 
 
@@ -41,6 +44,18 @@ Llm = Annotated[
         help="Chat model that writes, as LangChain names it, or moe:STORE.",
     ),
 ]
+Propose = Annotated[
+    bool,
+    typer.Option(
+        "--propose/--no-propose", envvar="GRAPHMEM_PROPOSE", help="Ask the --llm for notes and links beside the rules'."
+    ),
+]
+MaxCalls = Annotated[int, typer.Option(min=0, envvar="GRAPHMEM_CAPS__CALLS", help="Calls it may take at most.")]
+MaxTokens = Annotated[int, typer.Option(min=0, envvar="GRAPHMEM_CAPS__TOKENS", help="Tokens it may take at most.")]
+MaxSeconds = Annotated[
+    float, typer.Option(min=0, envvar="GRAPHMEM_CAPS__SECONDS", help="Seconds it may be waited for at most.")
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Format = Annotated[Output, typer.Option("--output", "-o", help="text for people, json for programs.")]
 
 
@@ -51,9 +66,10 @@ def open_memory(
     existing: bool = True,
     read_only: bool = False,
     generator: Generator | None = None,
+    proposer: Proposer | None = None,
 ) -> Memory:
-    """The memory at `store`; `generator` stays the caller's. With `existing`, NotFound rather than a new empty file,
-    which would look like an empty result."""
+    """The memory at `store`; `generator` and `proposer` stay the caller's. With `existing`, NotFound rather than a
+    new empty file, which would look like an empty result."""
     path = file_of(store)
     if existing and path is not None and not path.exists():
         raise NotFound(
@@ -61,7 +77,14 @@ def open_memory(
         )
     import graphmem
 
-    return graphmem.open(store, space=space, read_only=read_only, generator=generator)
+    return graphmem.open(store, space=space, read_only=read_only, generator=generator, proposer=proposer)
+
+
+def confirm(question: str, *, needs: str) -> None:
+    """Asks on a terminal. InputError when there is nobody to ask; exit code 1 for a no."""
+    if not sys.stdin.isatty():
+        raise InputError(f"{needs} needs a yes and there is no terminal to ask", hint="add --yes")
+    typer.confirm(question, abort=True, err=True)
 
 
 def file_of(store: str) -> Path | None:

@@ -23,6 +23,10 @@ def serve(
         str | None,
         typer.Option("--llm", "--generator", help="Chat model that writes, or moe:STORE; or GRAPHMEM_LLM."),
     ] = None,
+    propose: Annotated[
+        bool | None,
+        typer.Option("--propose/--no-propose", help="Let it propose for what is written, or GRAPHMEM_PROPOSE."),
+    ] = None,
 ) -> None:
     """Serve GraphQL, the answer stream and a start page, to this machine only."""
     from graphmem.api.app import opened
@@ -30,7 +34,8 @@ def serve(
     from graphmem.api.server import listen, run
     from graphmem.api.settings import read_settings
 
-    settings = read_settings(host=host, port=port, allow_remote=allow_remote or None, store=store, space=space, llm=llm)
+    given = {"host": host, "port": port, "store": store, "space": space, "llm": llm, "propose": propose}
+    settings = read_settings(**given, allow_remote=allow_remote or None)
     with (
         listen(settings) as (socket, url),
         generating(settings.llm) as generator,

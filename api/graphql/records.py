@@ -22,6 +22,10 @@ class Report:
     hyperedges: int
     edges: int
     refusals: int
+    accepted: int
+    calls: int
+    prompt_chars: int
+    answer_chars: int
     skipped: int
     failed: int
     seconds: float
@@ -39,6 +43,10 @@ class Report:
             hyperedges=report.hyperedges,
             edges=report.edges,
             refusals=report.refusals,
+            accepted=report.accepted,
+            calls=report.calls,
+            prompt_chars=report.prompt_chars,
+            answer_chars=report.answer_chars,
             skipped=report.skipped,
             failed=report.failed,
             seconds=report.seconds,

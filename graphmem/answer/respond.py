@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, field
-from queue import Empty, Full, Queue
-from threading import Event, Thread
+from collections.abc import Generator
 
-from graphmem.answer.base import NOT_IN_MEMORY, Prompt
+from graphmem.answer.base import NOT_IN_MEMORY
 from graphmem.answer.base import Generator as TextGenerator
+from graphmem.answer.bounded import Written, bounded
 from graphmem.answer.citations import MARKER, MarkerFilter, citations_in
 from graphmem.answer.extract import Extract, extract
 from graphmem.answer.prompt import MAX_PASSAGES, prompt_for
@@ -48,20 +45,12 @@ def told(recall: Recall, extracted: Extract, *why: str) -> Answer:
     return Answer(recall.question, extracted.text, True, extracted.citations, recall, degraded=(*recall.degraded, *why))
 
 
-@dataclass(slots=True)
-class Written:
-    """What a generator gave so far, and why it stopped early ("" when it did not)."""
-
-    pieces: list[str] = field(default_factory=list)
-    failure: str = ""
-
-
 def written(
     recall: Recall, extracted: Extract, generator: TextGenerator, deadline_s: float
 ) -> Generator[str, None, Answer]:
     passages = [ranked.passage for ranked in recall.passages[:MAX_PASSAGES]]
     markers, out = MarkerFilter(len(passages)), Written()
-    pieces = bounded(generator, prompt_for(recall.question, passages), deadline_s, out)
+    pieces = bounded(generator, prompt_for(recall.question, passages), out, deadline_s, MAX_ANSWER_CHARS)
     for piece in markers.feed(pieces):
         out.pieces.append(piece)
         yield piece
@@ -84,61 +73,3 @@ def is_refusal(text: str) -> bool:
     """Whether a text says nothing but that it is not in memory."""
     bare = _BARE.sub(" ", MARKER.sub("", text)).strip().casefold()
     return bare == _BARE.sub(" ", NOT_IN_MEMORY).strip().casefold()
-
-
-def bounded(generator: TextGenerator, prompt: Prompt, deadline_s: float, out: Written) -> Iterator[str]:
-    """The generator's pieces until the deadline, the length cap or its failure, which is noted in `out`.
-
-    It runs in a thread of its own, because a stream that hangs cannot be stopped from outside: the thread is told to
-    stop at its next piece, and does not keep the process alive.
-    """
-    ends = time.monotonic() + deadline_s
-    queue: Queue[tuple[str, str]] = Queue(maxsize=256)
-    stop = Event()
-    run = pump(generator, prompt, deadline_s, queue, stop)
-    Thread(target=run, name="graphmem-generator", daemon=True).start()
-    length = 0
-    try:
-        while True:
-            try:
-                kind, piece = queue.get(timeout=max(0.0, ends - time.monotonic()))
-            except Empty:
-                out.failure = f"{generator.name} was not done within {deadline_s:g} s"
-                return
-            if kind != "piece":
-                out.failure = piece
-                return
-            length += len(piece)
-            yield piece
-            if length > MAX_ANSWER_CHARS:
-                out.failure = f"{generator.name} wrote more than {MAX_ANSWER_CHARS} characters"
-                return
-    finally:
-        stop.set()
-
-
-def pump(
-    generator: TextGenerator, prompt: Prompt, deadline_s: float, queue: Queue[tuple[str, str]], stop: Event
-) -> Callable[[], None]:
-    """Puts ("piece", text) for each piece, then ("end", why it failed or "")."""
-
-    def put(item: tuple[str, str]) -> None:
-        while not stop.is_set():
-            try:
-                queue.put(item, timeout=0.2)
-            except Full:
-                continue
-            return
-
-    def run() -> None:
-        why = ""
-        try:
-            for piece in generator.stream(prompt, deadline_s=deadline_s):
-                if stop.is_set():
-                    return
-                put(("piece", piece))
-        except Exception as error:  # told in `degraded`: a generator may raise anything
-            why = str(error) or type(error).__name__
-        put(("end", why))
-
-    return run

@@ -19,6 +19,7 @@ class Constructed:
     hyperedges: tuple[Hyperedge, ...] = ()
     edges: tuple[Edge, ...] = ()
     refusals: tuple[Refusal, ...] = ()
+    accepted: int = 0  # proposals that the evidence bears out
 
 
 @dataclass(slots=True)
@@ -27,6 +28,7 @@ class Draft:
     hyperedges: list[Hyperedge] = field(default_factory=list)
     edges: list[Edge] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
+    accepted: int = 0
 
     def join(
         self,
@@ -63,4 +65,5 @@ class Draft:
             tuple(self.hyperedges),
             tuple(self.edges),
             tuple(self.refusals),
+            self.accepted,
         )

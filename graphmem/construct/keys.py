@@ -53,3 +53,20 @@ def grams(text: str, words: Sequence[Token]) -> Iterator[tuple[int, int, str]]:
             key = key_of(text[words[first].start : words[last].end])
             if key and key not in STOP_WORDS and (last > first or not key.isdigit()):
                 yield first, last, key
+
+
+def whole_at(text: str, words: str) -> int:
+    """Where words stand in a text first, whole: "no" is not in "noon". -1 when nowhere. Scripts that write without
+    spaces have no such ends."""
+    start = text.find(words)
+    while start >= 0:
+        end = start + len(words)
+        if not (_joined(text[start - 1 : start], words[0]) or _joined(words[-1], text[end : end + 1])):
+            return start
+        start = text.find(words, start + 1)
+    return -1
+
+
+def _joined(one: str, other: str) -> bool:
+    """Whether two characters stand within a word."""
+    return all(char.isdigit() or char.lower() != char.upper() for char in (one, other)) if one and other else False

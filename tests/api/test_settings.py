@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from graphmem import construct
 from graphmem.api.environment import DEFAULTS, SETTINGS, check_names
-from graphmem.api.settings import Limits, Settings, read_settings, variable
+from graphmem.api.settings import Caps, Limits, Settings, read_settings, variable
 from graphmem.errors import SettingError
 
 README = Path(__file__).parents[2] / "README.md"
@@ -22,8 +23,9 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def fields() -> set[str]:
-    plain = {variable(name) for name in Settings.model_fields if name != "limits"}
-    return plain | {variable(f"limits__{name}") for name in Limits.model_fields} | {"NEO4J_URI"}
+    plain = {variable(name) for name in Settings.model_fields if name not in ("limits", "caps")}
+    limits = {variable(f"limits__{name}") for name in Limits.model_fields}
+    return plain | limits | {variable(f"caps__{name}") for name in Caps.model_fields} | {"NEO4J_URI"}
 
 
 def test_the_table_and_the_model_name_the_same_settings() -> None:
@@ -69,6 +71,8 @@ def test_names_for_test_runs_and_of_others_are_left_alone() -> None:
         ("GRAPHMEM_PORT", "70000"),
         ("GRAPHMEM_LIMITS__THREADS", "0"),
         ("GRAPHMEM_SPACE", ""),
+        ("GRAPHMEM_PROPOSE", "perhaps"),
+        ("GRAPHMEM_CAPS__CALLS", "-1"),
     ],
 )
 def test_a_value_out_of_range_is_an_error_that_names_setting_and_default(
@@ -86,6 +90,21 @@ def test_nested_settings_are_written_with_two_underscores(monkeypatch: pytest.Mo
     settings = read_settings()
     assert settings.limits.deadline_s == 1.5
     assert settings.allowed_hosts == ("memory.example",)
+
+
+def test_a_model_that_is_named_is_not_asked_for_proposals_unless_a_setting_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("GRAPHMEM_LLM", "openai:gpt-5-mini")
+    assert not read_settings().propose
+    monkeypatch.setenv("GRAPHMEM_PROPOSE", "1")
+    assert read_settings().propose
+
+
+def test_caps_on_proposals_are_those_of_the_library_unless_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert construct.Caps(**read_settings().caps.model_dump()) == construct.Caps()
+    monkeypatch.setenv("GRAPHMEM_CAPS__CALLS", "7")
+    assert read_settings().caps.calls == 7
 
 
 def test_neo4j_uri_names_the_store_unless_graphmem_store_does(monkeypatch: pytest.MonkeyPatch) -> None:

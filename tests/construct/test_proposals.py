@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphmem.construct import Constructed, Constructor, Proposer
+from graphmem.answer import Generator
+from graphmem.construct import Caps, Constructed, Constructor, Proposer
+from graphmem.construct.keys import whole_at
 from graphmem.construct.proposals import MAX_PROPOSAL_CHARS, MAX_PROPOSALS, MAX_REFUSALS
 from graphmem.schema import EdgeType, NoteKind
-from tests.construct.hostile import GARBAGE, Canned, Hanging, Raising, Telling, Unprintable
+from tests.construct.hostile import GARBAGE, Endless, Hanging, Raising, Saying, Telling, Unprintable
 from tests.construct.world import CHAT, KEY, build, told, turn
 
 TEXT = "I sold the red boat to Ines Vega on 3 May 2021. The sea was calm, so we sailed it over to Lund."
@@ -19,12 +21,12 @@ PASSAGE = turn(TEXT)
 RULES = build([PASSAGE])
 
 
-def ask(proposer: Proposer, **settings: Any) -> Constructed:
-    return build([PASSAGE], constructor=Constructor(proposer, **settings))
+def ask(generator: Generator, **caps: Any) -> Constructed:
+    return build([PASSAGE], constructor=Constructor(Proposer(generator, Caps(**caps))))
 
 
 def propose(**answer: Any) -> Constructed:
-    return ask(Canned(json.dumps(answer)))
+    return ask(Saying((json.dumps({"passage": 1, **answer}),)))
 
 
 def reasons(built: Constructed) -> list[str]:
@@ -37,7 +39,7 @@ def without_refusals(built: Constructed) -> tuple[object, ...]:
 
 @pytest.mark.parametrize("name", GARBAGE)
 def test_garbage_is_refused_and_the_rules_result_stays(name: str) -> None:
-    built = ask(Canned(GARBAGE[name]))
+    built = ask(Saying((GARBAGE[name],)))
     assert without_refusals(built) == without_refusals(RULES)
     assert 1 <= len(built.refusals) <= MAX_PROPOSALS + MAX_REFUSALS + 1
     for refusal in built.refusals:
@@ -48,21 +50,30 @@ def test_garbage_is_refused_and_the_rules_result_stays(name: str) -> None:
 
 
 @pytest.mark.parametrize("error", [RuntimeError("out of memory"), SystemExit(3), KeyboardInterrupt(), Unprintable()])
-def test_a_proposer_that_fails_becomes_a_refusal(error: BaseException) -> None:
+def test_a_generator_that_fails_becomes_a_refusal(error: BaseException) -> None:
     built = ask(Raising(error))
     assert without_refusals(built) == without_refusals(RULES)
-    assert type(error).__name__ in reasons(built)[0]
+    assert "no answer: the model failed" in reasons(built)[0]
+    assert reasons(ask(Raising(RuntimeError("out of memory")))) == ["no answer: the model failed: 'out of memory'"]
 
 
-def test_a_proposer_that_hangs_is_waited_for_once_a_batch() -> None:
+def test_a_generator_that_hangs_is_left_at_the_deadline() -> None:
     hanging = Hanging()
     turns = [turn(f"I sold boat number {number}.", ordinal=number) for number in range(5)]
-    built = build(turns, constructor=Constructor(hanging, proposer_deadline_s=0.05))
+    built = build(turns, constructor=Constructor(Proposer(hanging, Caps(call_seconds=0.05))))
     hanging.let_go.set()
     assert hanging.asked == 1
     assert len(built.refusals) == 5
-    assert "no answer within 0.05 s" in reasons(built)[0]
+    assert "not done within 0.05 s" in reasons(built)[0]
     assert len(built.notes) == 5
+
+
+@pytest.mark.parametrize("piece", ["x", '{"passage": 1, "notes": [{"quote": "The sea was calm"}]}\n', "[" * 1000])
+def test_a_generator_that_writes_for_ever_is_cut(piece: str) -> None:
+    built = ask(Endless(piece))
+    assert built.refusals
+    assert len(built.refusals) <= MAX_REFUSALS + 1
+    assert len(built.notes) - len(RULES.notes) == (1 if "sea" in piece else 0)
 
 
 def test_a_note_that_the_evidence_bears_out_is_kept_beside_those_of_the_rules() -> None:
@@ -83,7 +94,9 @@ def test_a_note_that_the_evidence_bears_out_is_kept_beside_those_of_the_rules() 
 
 
 def test_an_answer_in_a_code_fence_is_read() -> None:
-    assert ask(Canned('```json\n{"notes": [{"quote": "The sea was calm"}]}\n```')).refusals == ()
+    for number in ('"passage": 1, ', ""):
+        answer = f'```json\n{{{number}"notes": [{{"quote": "The sea was calm"}}]}}\n```'
+        assert ask(Saying((answer,))).refusals == ()
 
 
 def test_a_hyperedge_and_an_entity_that_the_evidence_bears_out_are_kept() -> None:
@@ -142,6 +155,22 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "an id of its own": ({"notes": [{"quote": "The sea was calm", "id": "0" * 32}]}, "unknown field 'id'"),
     "a long quote": ({"notes": [{"quote": "y" * 5_000}]}, "at most 600"),
+    "a time from elsewhere in a note": (
+        {"notes": [{"quote": "The sea was calm", "time": "4 May"}]},
+        "time is not in the passage",
+    ),
+    "an old note that was not offered": (
+        {"links": [{"kind": "causes", "from": "The sea was calm", "to": 1, "reason": "x"}]},
+        "no old note was offered under that number",
+    ),
+    "a number that is true": (
+        {"links": [{"kind": "causes", "from": "The sea was calm", "to": True, "reason": "x"}]},
+        "no old note was offered",
+    ),
+    "two numbers": (
+        {"links": [{"kind": "causes", "from": 1, "to": 2, "reason": "x"}]},
+        "begins or ends in its passage",
+    ),
     "the same note twice": (
         {"notes": [{"quote": "The sea was calm"}, {"quote": "The sea was calm"}]},
         "is there already",
@@ -215,20 +244,40 @@ def test_one_bad_proposal_does_not_take_the_good_ones_with_it() -> None:
     assert len(built.refusals) == 2
 
 
-def test_a_proposer_sees_the_passage_and_its_context() -> None:
-    seen: list[str] = []
+def test_a_note_holds_when_its_words_say() -> None:
+    when = {"quote": "I sold the red boat", "time": "3 May 2021"}
+    built = propose(notes=[when, {**when, "time": "4 May 2021"}])
+    (note,) = set(built.notes) - set(RULES.notes)
+    assert (note.valid_from_us, note.valid_to_us) == (RULES.notes[0].valid_from_us, RULES.notes[0].valid_to_us)
+    assert note.context == "Ada, 8 May 2023"
+    assert reasons(built) == ["note: time is not in the passage, word for word"]
 
-    class Curious:
-        def propose(self, passage: Any, context: str) -> str:
-            seen.append(f"{passage.text} | {context}")
-            return "{}"
 
-    ask(Curious())
-    assert seen == [f"{TEXT} | Ada, 8 May 2023"]
+def test_what_says_the_same_as_a_note_of_the_rules_is_a_duplicate_whatever_its_kind() -> None:
+    for kind in ("fact", "belief", "experience"):
+        built = propose(notes=[{"quote": RULES.notes[0].spans[0].quote, "kind": kind}])
+        assert reasons(built) == ["note: is there already"]
+
+
+def test_a_quote_and_a_name_stand_there_as_whole_words() -> None:
+    built = propose(
+        notes=[{"quote": "I sold the red bo"}, {"quote": "he sea was calm"}],
+        entities=[{"name": "Ine"}, {"name": "Vega"}],
+    )
+    assert len(built.refusals) == 3
+    unspaced = turn("\u6211\u4e94\u6708\u642c\u5230\u4e86\u82cf\u9ece\u4e16\u3002")
+    answer = json.dumps({"passage": 1, "notes": [{"quote": "\u642c\u5230\u4e86\u82cf\u9ece\u4e16"}]})
+    assert build([unspaced], constructor=Constructor(Proposer(Saying((answer,))))).accepted == 1
+    assert [whole_at("noon no", "no"), whole_at("noon", "no"), whole_at("x1", "1"), whole_at("a-no!", "no")] == [
+        5,
+        -1,
+        -1,
+        2,
+    ]
 
 
 def test_proposals_are_keyed_like_the_rules_own() -> None:
-    answer = Telling(lambda passage: {"notes": [{"quote": passage.text[:20]}]})
+    answer = Proposer(Telling(lambda text: {"notes": [{"quote": text[:20]}]}))
     here, there = (Constructor(answer).build(key, CHAT, [PASSAGE], known={}, before={}) for key in (KEY, b"j" * 16))
     assert {note.id for note in here.notes} & {note.id for note in there.notes} == set()
 
@@ -254,12 +303,12 @@ ROWS = st.lists(st.one_of(JSON, st.dictionaries(FIELDS, JSON, max_size=6)), max_
 @settings(max_examples=150, deadline=None)
 @given(st.dictionaries(st.sampled_from(["notes", "entities", "hyperedges", "links"]), st.one_of(JSON, ROWS)))
 def test_any_json_is_judged_without_error(answer: dict[str, Any]) -> None:
-    built = ask(Canned(json.dumps(answer)))
+    built = ask(Saying((json.dumps({"passage": 1, **answer}),)))
     assert set(RULES.notes) <= set(built.notes)
     for note in built.notes:
         assert TEXT[note.spans[0].start : note.spans[0].end] == note.spans[0].quote
 
 
-def test_no_thread_of_a_finished_proposer_stays() -> None:
-    ask(Canned("{}"))
-    assert not [thread for thread in threading.enumerate() if thread.name == "graphmem-proposer"]
+def test_no_thread_of_a_finished_generator_stays() -> None:
+    ask(Saying(("{}",)))
+    assert not [thread for thread in threading.enumerate() if thread.name == "graphmem-generator"]
