@@ -22,8 +22,8 @@ SEED = 0
 @dataclass(frozen=True, slots=True)
 class Gathering:
     """How notes gather in scenes. On five LoCoMo conversations two turns of one speaker that a multi-hop question needs
-    share a scene 7 times as often as two of the same speaker's turns by chance; at resolution 1 3 times, at 8 10 times,
-    in scenes of 47 and 9 notes (15 here)."""
+    share a scene 10 times as often as two of the same speaker's turns by chance (`SECTION=scenes`); with 15 neighbours
+    9 times, at resolution 2 8 times."""
 
     neighbours: int = 8
     likeness: float = 0.4  # cosine from which two notes are joined

@@ -9,8 +9,9 @@ import numpy as np
 
 from graphmem.analysis import terms
 from graphmem.organize.eras import Era
-from graphmem.organize.gist import Background, says_something
+from graphmem.organize.gist import Background, is_name
 from graphmem.organize.reflection import Flags, Reflection, plausibility, recurrence, somebody_elses
+from graphmem.organize.voices import Voice, voice
 from graphmem.schema import Entity, Id, Node, Note, Source, fold
 from graphmem.stores.base import Floats, Numbers, Reader
 
@@ -21,7 +22,8 @@ CONVERSATION = "conversation"
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Statements of one subject by number, columns aligned. `plausible`: robust z; `theirs`: somebody else's."""
+    """Statements of one subject by number, columns aligned. `plausible`: robust z; `theirs`: somebody else's;
+    `own`: the speaker speaks of herself."""
 
     subject: Id
     name: str
@@ -32,6 +34,7 @@ class Facts:
     vectors: Floats
     plausible: Floats
     theirs: Flags
+    own: Flags
     background: Background
 
     def left_out(self, reflection: Reflection) -> Flags:
@@ -41,11 +44,11 @@ class Facts:
 
 def facts_of(reader: Reader, era: Era, wanted: Numbers | None, reflection: Reflection) -> Iterator[Facts]:
     """The facts of each subject with enough of them, by its number; only of `wanted` ones unless None."""
-    telling = np.array([says_something(note) and len(terms(note.text)) > 2 for note in era.notes], bool)
+    names = names_of(reader, np.unique(era.subject))
+    telling = np.array([tells(note, names) for note in era.notes], bool)
     subjects, counts = np.unique(era.subject[telling], return_counts=True)
     chosen = subjects[(counts >= LEAST_FACTS) & (True if wanted is None else np.isin(subjects, wanted))]
     nodes = reader.nodes(np.abs(chosen))
-    names = names_of(reader, subjects)
     for subject, node in zip(chosen.tolist(), nodes, strict=True):
         if isinstance(node, Entity) or (isinstance(node, Source) and node.kind == CONVERSATION):
             mine, others = telling & (era.subject == subject), telling & (era.subject != subject) & (era.subject > 0)
@@ -69,8 +72,16 @@ def facts(
         vectors,
         plausibility(near, recurrence(vectors, session, reflection.others)),
         theirs & is_person,
+        np.array([voice(note.text) is Voice.SELF for note in notes], bool),
         Background.of(notes, names),
     )
+
+
+def tells(note: Note, names: frozenset[str]) -> bool:
+    """No question, two keywords that are no speaker's name, three words in all, and not of who is spoken to."""
+    words = [word for word in note.keywords if not is_name(word, names)]
+    asks = "question" in note.tags
+    return len(words) > 1 and not asks and len(terms(note.text)) > 2 and voice(note.text) is not Voice.OTHER
 
 
 def names_of(reader: Reader, subjects: Numbers) -> frozenset[str]:

@@ -31,6 +31,7 @@ class Persona:
     of_scene: int = 2
     least: int = 3
     sessions: int = 2
+    same: float = 0.8  # cosine from which two statements say the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,20 +72,32 @@ def claims_of(
 ) -> Iterator[Claim]:
     for id, rows in scenes:
         spoken = speaking(facts, rows, reflect)
-        chosen = [row for row, speaks in zip(rows, spoken.tolist(), strict=True) if speaks][: by.of_scene]
+        chosen = apart(facts, [row for row, speaks in zip(rows, spoken.tolist(), strict=True) if speaks], by)
         if chosen:
             sessions = len(set(facts.session[list(rows)].tolist()))
             yield Claim((-sessions, -len(rows), id), tuple(facts.notes[row] for row in chosen))
 
 
+def apart(facts: Facts, rows: Sequence[int], by: Persona) -> list[int]:
+    """The first rows that do not say the same."""
+    chosen: list[int] = []
+    for row in rows:
+        if len(chosen) < by.of_scene and all(
+            float(facts.vectors[row] @ facts.vectors[other]) < by.same for other in chosen
+        ):
+            chosen.append(row)
+    return chosen
+
+
 def speaking(facts: Facts, rows: Sequence[int], reflect: Reflection | None) -> Flags:
-    """Which rows of a scene may speak for the person: all of them, or those that the reflective pass lets stand."""
+    """Which rows of a scene may speak for the person: what she says of herself and the reflective pass lets stand."""
+    own = facts.own[list(rows)]
     if reflect is None:
-        return np.ones(len(rows), bool)
+        return own
     plausible = facts.plausible[list(rows)]
     if plausible.mean() < reflect.kept:
         return np.zeros(len(rows), bool)
-    return np.asarray((plausible >= reflect.kept) & ~facts.theirs[list(rows)])
+    return np.asarray(own & (plausible >= reflect.kept) & ~facts.theirs[list(rows)])
 
 
 def claims_elsewhere(reader: Reader, stored: Note, facts: Facts, era: int) -> list[Claim]:
