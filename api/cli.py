@@ -33,6 +33,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     bulk.ingest,
     ask.recall,
     ask.answer,
+    ask.feedback,
     care.history,
     care.forget,
     care.stats,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 from graphmem.embed import Embedder, default_embedder
 from graphmem.errors import InputError, NotFound, StoreError
+from graphmem.feedback import cited, judged
 from graphmem.recall import BALANCED, Plan
 from graphmem.recall import recall as run_recall
 from graphmem.schema import (
@@ -180,8 +181,7 @@ class Memory:
         job = self.job(resume) if resume is not None else None
         if job is not None and (job.state is not JobState.OPEN or job.spec.get("kind") != organize.KIND):
             raise InputError(f"job {job.id} is no open organising", hint="`graphmem jobs list` shows them")
-        now_us = moment(now)[0] if now is not None else time.time_ns() // 1000
-        view = organize.View(self.store, self.space, self.embedder, now_us)
+        view = organize.View(self.store, self.space, self.embedder, now_us(now))
         chosen = organizer if organizer is not None else organize.STANDARD
         return organize.organize(view, organizer=chosen, job=job, dry_run=dry_run, progress=progress)
 
@@ -234,10 +234,9 @@ class Memory:
 
         recalled = self.recall(question, limit=limit, now=now, deadline_s=deadline_s)
         answer = yield from respond(recalled, generator=self.generator, deadline_s=deadline_s)
-        cited = [citation.note.id for citation in answer.citations if citation.note is not None]
-        if cited:
+        if used := cited(answer):
             with suppress(StoreError):  # a count is losable: a busy or read-only store is no reason to lose an answer
-                self.store.used(self.space, cited, time.time_ns() // 1000)
+                self.store.used(self.space, used, now_us(now))
         return answer
 
     def answer(self, question: str, *, limit: int = 10, now: When = None, deadline_s: float | None = None) -> Answer:
@@ -249,6 +248,15 @@ class Memory:
             except StopIteration as stop:
                 answer: Answer = stop.value
                 return answer
+
+    def feedback(self, what: Recall | Id | Iterable[Id], *, useful: bool = True, now: When = None) -> int:
+        """Says that what a recall found, or notes and passages by their ids, were of use or of none, and returns how
+        many nodes it counts for. What was of use is forgotten more slowly and ranks a little higher; what was not,
+        faster. Evidence stays as it is. Raises NotFound for an unknown id, StoreReadOnly."""
+        with self.reader() as reader:
+            ids = judged(reader, what)
+        self.store.used(self.space, ids, now_us(now), useful=useful)
+        return len(ids)
 
     # -- look, trace, undo, erase
 
@@ -352,6 +360,11 @@ def sound(text: str) -> tuple[str, int]:
     if not text.strip():
         raise InputError("the text is blank", hint="give at least one word")
     return text, replaced
+
+
+def now_us(now: When) -> int:
+    """The time that is given, in microseconds UTC, else the clock's."""
+    return moment(now)[0] if now is not None else time.time_ns() // 1000
 
 
 def moment(at: str | datetime | int) -> tuple[int, int | None]:

@@ -1,4 +1,4 @@
-"""How strong a memory still is: the forgetting curve, as MemoryBank (Zhong et al., 2023) has it after Ebbinghaus (1885).
+"""How strong a memory still is: the forgetting curve (MemoryBank, Zhong et al. 2023, after Ebbinghaus 1885).
 
     R = exp(-t / S),   S = base x (1 + n) for n >= 0 uses,   S = base / (1 - n) where it was more often of no use
 
