@@ -11,6 +11,7 @@ from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from graphmem import trajectories
 from graphmem.embed import Embedder, default_embedder
 from graphmem.errors import InputError, NotFound, StoreError
 from graphmem.feedback import cited, judged
@@ -31,6 +32,7 @@ from graphmem.schema import (
     Report,
     SourceDraft,
     Space,
+    Strategy,
     clean,
     instant,
 )
@@ -157,6 +159,28 @@ class Memory:
                 total = all_of(total, self.remember_many(drafts, source=source, durable=durable))
         return total
 
+    def remember_trajectory(
+        self,
+        task: str,
+        steps: Sequence[Mapping[str, object]],
+        outcome: str | bool,
+        *,
+        situation: str = "",
+        id: str = "",
+        at: When = None,
+    ) -> Report:
+        """Remembers one run of an agent: what it did on a task, what it saw, and whether it succeeded.
+
+        A step is {"action", "observation"} or {"tool", "arguments", "observation"}, with "ok" where it is known that
+        it worked; `outcome` is "success" or "failure". The same run again changes nothing; give repeated runs an `id`
+        or a time of their own. `organize` distils runs into strategies. Raises InputError that names the step.
+        """
+        value = {"task": task, "steps": steps, "outcome": outcome, "situation": situation, "id": id}
+        run = trajectories.read(value)
+        at_us, tz_min = moment(at) if at is not None else (None, None)
+        drafts = trajectories.drafts_of(run, at_us, tz_min)
+        return self.remember_many(drafts, source=trajectories.source_of(run, at_us))
+
     def embed_ahead(self, sources: Sequence[tuple[SourceDraft, Sequence[PassageDraft]]]) -> None:
         """Says which small sources come next, so that what they need is embedded in one call and kept until then."""
         self._pipeline.embed_ahead(sources)
@@ -214,6 +238,17 @@ class Memory:
             deadline_s=deadline_s,
             token_budget=token_budget,
         )
+
+    def strategies(self, task: str, *, limit: int = 10, now: When = None) -> tuple[Strategy, ...]:
+        """What to do on a task, as runs of agents taught it (`remember_trajectory`, then `organize`), best first; tell
+        the situation with the task, if there is one. Raises InputError for a blank task or a limit below 1."""
+        from graphmem.recall.strategies import strategies
+
+        if limit < 1:
+            raise InputError(f"limit {limit} is below 1", hint="ask for at least one strategy")
+        at_us = moment(now)[0] if now is not None else None
+        with self.reader() as reader:
+            return strategies(reader, sound(task)[0], self.embedder, limit=limit, now_us=at_us)
 
     def keep(self, recalled: Recall) -> Id:
         """Stores what a recall found and what led there, to be looked at in Neo4j Browser. A view, no part of the

@@ -1,0 +1,8 @@
+"""The organiser that a memory uses unless another is given."""
+
+from __future__ import annotations
+
+from graphmem.organize.organizer import Organizer
+from graphmem.organize.strategies import Strategies
+
+STANDARD = Organizer("STANDARD", (Strategies(),))
