@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from graphmem.analysis import STOP_WORDS, stem, terms
 from graphmem.schema import fold
@@ -94,6 +95,7 @@ def _spaced(words: list[str]) -> str:
     return re.sub(r" ([,.;:!?)\]])", r"\1", text).replace("( ", "(").strip(" .;,!")
 
 
+@lru_cache(maxsize=16_384)
 def concepts(text: str) -> frozenset[str]:
     """The content words that a template is about, stemmed; roles and the word for any object left out."""
     return frozenset(terms(re.sub(r"<\w+>", " ", text))) - {stem(ANY)}

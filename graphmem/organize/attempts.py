@@ -7,7 +7,7 @@ it came to such an action has failed at it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -47,15 +47,18 @@ class Run:
 
 class Attempt(NamedTuple):
     """One try at a goal. `done`: actions that had worked before, with their places; `tried`: all before, worked or
-    not; `said`: words of the situation that are about the goal; `seen` and `passage`: what came of it, and where."""
+    not, with what was seen last; `said`: words of the situation that are about the goal; `seen` and `passage`: what
+    came of it, and where; `ended`: the run's last action, where the run failed with it; `object`: the noun that `ANY`
+    stands for."""
 
     run: Id
     worked: bool
     done: Mapping[str, int]
-    tried: frozenset[str]
+    tried: Mapping[str, str]
     said: frozenset[str]
     seen: str
     passage: Id
+    ended: str = ""
     object: str = ""
 
 
@@ -112,26 +115,24 @@ def by_goal(runs: Sequence[Run], *, cap: int) -> dict[str, list[Attempt]]:
 def attempts(run: Run, named: Mapping[str, frozenset[str]]) -> Iterator[tuple[str, Attempt]]:
     """The goals of one run with what came of each. After an action has worked, trying it again tells nothing new."""
     done: dict[str, int] = {}
-    tried: set[str] = set()
+    tried: dict[str, str] = {}
+
+    def attempt(goal: str, step: Done, *, worked: bool, ended: str = "") -> Attempt:
+        said = _about(run, goal)
+        return Attempt(run.source, worked, dict(done), dict(tried), said, step.seen, step.passage, ended)
+
     for place, step in enumerate(run.steps):
         if step.action not in done:
-            yield from both(step.action, _attempt(run, step.action, done, tried, step.worked, step.seen, step.passage))
-        tried.add(step.action)
+            yield from both(step.action, attempt(step.action, step, worked=step.worked))
+        tried[step.action] = step.seen
         if step.worked:
             done.setdefault(step.action, place)
     last = run.steps[-1]
-    asked = concepts(run.task)
     if not run.succeeded:
         for action, words in named.items():
-            if action not in done and words and words <= asked:
-                yield from both(action, _attempt(run, action, done, tried, False, last.seen, last.passage))
-    yield run.task, _attempt(run, run.task, done, tried, run.succeeded, last.seen, last.passage)
-
-
-def _attempt(  # noqa: PLR0917
-    run: Run, goal: str, done: Mapping[str, int], tried: Iterable[str], worked: bool, seen: str, passage: Id
-) -> Attempt:
-    return Attempt(run.source, worked, dict(done), frozenset(tried), _about(run, goal), seen, passage)
+            if action not in done and words and words <= concepts(run.task):
+                yield from both(action, attempt(action, last, worked=False, ended=last.action))
+    yield run.task, attempt(run.task, last, worked=run.succeeded, ended="" if run.succeeded else last.action)
 
 
 def _about(run: Run, goal: str) -> frozenset[str]:
@@ -147,5 +148,6 @@ def both(goal: str, attempt: Attempt) -> Iterator[tuple[str, Attempt]]:
     noun = head(goal)
     if noun and ANY not in goal:
         done = {lifted(action, noun): place for action, place in attempt.done.items()}
-        tried = frozenset(lifted(action, noun) for action in attempt.tried)
-        yield lifted(goal, noun), attempt._replace(done=done, tried=tried, object=noun)
+        tried = {lifted(action, noun): seen for action, seen in attempt.tried.items()}
+        ended = lifted(attempt.ended, noun)
+        yield lifted(goal, noun), attempt._replace(done=done, tried=tried, ended=ended, object=noun)

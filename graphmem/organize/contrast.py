@@ -5,7 +5,12 @@ Of the attempts at one goal:
              r^s <= CHANCE with s successes and r = (failures that had it + 1) / (failures + 2)
     where    a word of the situation under which the same holds for an action that not every success needed;
              r is then its share in the successes without the word, and the bound STRICT, for there are many words
-    avoid    tried before failures, never before a success: r^f <= STRICT with f failures, r = 1 / (successes + 2)
+    avoid    what ended two failed runs or more, and was never tried but a failed run ended with it; or what was tried
+             in attempts that had all that is needed and failed: q^f <= STRICT with f of those and q the share of
+             failures among the others that had all, (failures + 1) / (others + 2)
+
+What shares no word with the goal must be proven harder: needed by STRICT, avoided where nothing else is to blame. So
+must what is to hold for any object; its rules are about that object only, and seen with OBJECTS kinds of it at least.
 
 An attempt agrees with a rule (a win) when it worked with all that is needed, or failed with some of it lacking or after
 what is to be avoided; else it is a loss. Confidence = (wins + 1) / (wins + losses + 2), Laplace's rule.
@@ -17,12 +22,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from graphmem.organize.abstraction import concepts
+from graphmem.organize.abstraction import ANY, concepts
 from graphmem.organize.attempts import Attempt
 
 CHANCE = 0.34
 STRICT = 0.05
+OBJECTS = 3
 MIN_WHERE = 3  # successes under a word
+MIN_ENDED = 2  # runs that an action ended
 MAX_NEEDED = 12
 MAX_AVOIDED = 3
 MAX_WHERE = 4
@@ -48,40 +55,72 @@ class Rule:
 
 
 def rules(goal: str, attempts: Sequence[Attempt], *, is_task: bool = False) -> list[Rule]:
-    """The rules of one goal, the general one first. Empty while nothing ever worked. A task that never failed has its
-    successes' common routine. O(attempts x actions x words of the situation)."""
+    """The rules of one goal, the general one first; what to avoid alone while nothing ever worked. A task that never
+    failed has its successes' common routine. O(attempts x actions x words of the situation)."""
     won = [attempt for attempt in attempts if attempt.worked]
     lost = [attempt for attempt in attempts if not attempt.worked]
-    if not won or not (lost or (is_task and len(won) > 1)):
+    if not lost and not (is_task and len(won) > 1):
         return []
-    shared = set.intersection(*(set(attempt.done) for attempt in won)) - {goal}
-    needed = [action for action in shared if not lost or _explains(action, won, lost)]
-    avoid = avoided(goal, won, lost)
+    if ANY in goal.split() and len({attempt.object for attempt in won}) < OBJECTS:
+        return []
+    shared = {action for action in in_all(won) if may(action, goal)}
+    needed = [action for action in shared if not lost or _explains(action, goal, won, lost)]
+    steps = ordered(needed, won)[:MAX_NEEDED]
+    avoid = avoided(goal, steps, attempts)
     found = []
-    if needed or avoid:
-        found.append(_rule(goal, "", ordered(needed, won)[:MAX_NEEDED], avoid, attempts))
-    for word, actions in conditional(won, lost, shared | {goal}).items():
+    if steps or avoid:
+        found.append(_rule(goal, "", steps, avoid, attempts))
+    for word, actions in conditional(goal, won, lost, shared).items():
         said = [attempt for attempt in attempts if word in attempt.said]
         found.append(_rule(goal, word, ordered(actions, [a for a in said if a.worked]), (), said))
     return found
 
 
-def _explains(action: str, won: Sequence[Attempt], lost: Sequence[Attempt]) -> bool:
+def in_all(attempts: Sequence[Attempt]) -> set[str]:
+    return set.intersection(*(set(attempt.done) for attempt in attempts)) if attempts else set()
+
+
+def may(action: str, goal: str) -> bool:
+    """Whether an action can be part of a goal's rule."""
+    return action != goal and (ANY not in goal.split() or ANY in action.split())
+
+
+def _explains(action: str, goal: str, won: Sequence[Attempt], lost: Sequence[Attempt]) -> bool:
     had = sum(action in attempt.done for attempt in lost)
-    return had < len(lost) and float(((had + 1) / (len(lost) + 2)) ** len(won)) <= CHANCE
+    bound = CHANCE if ANY not in goal.split() and concepts(action) & concepts(goal) else STRICT
+    return had < len(lost) and float(((had + 1) / (len(lost) + 2)) ** len(won)) <= bound
 
 
-def avoided(goal: str, won: Sequence[Attempt], lost: Sequence[Attempt]) -> tuple[str, ...]:
-    """What was tried before failures and before no success; what shares a word with the goal first."""
-    harmless = {action for attempt in won for action in (*attempt.tried, *attempt.done)} | {goal}
-    blamed = Counter(action for attempt in lost for action in attempt.tried if action not in harmless)
-    chance = 1 / (len(won) + 2)
-    bad = [action for action, count in blamed.items() if chance**count <= STRICT]
-    words = concepts(goal)
-    return tuple(sorted(bad, key=lambda a: (not (concepts(a) & words), -blamed[a], a))[:MAX_AVOIDED])
+def avoided(goal: str, needed: Sequence[str], attempts: Sequence[Attempt]) -> tuple[str, ...]:
+    """What ends runs or spoils them, those that share a word with the goal; the others only where none does."""
+    ends, goes_on = Counter[str](), set[str]()
+    for attempt in attempts:
+        if attempt.ended:
+            ends[attempt.ended] += 1
+        goes_on.update(action for action in attempt.tried if action != attempt.ended)
+    bad = {action: count for action, count in ends.items() if count >= MIN_ENDED and action not in goes_on}
+    bad |= spoiling([attempt for attempt in attempts if all(action in attempt.done for action in needed)])
+    words = {ANY} if ANY in goal.split() else concepts(goal)
+    found = {action: count for action, count in bad.items() if may(action, goal)}
+    about = {action: count for action, count in found.items() if (concepts(action) | set(action.split())) & words}
+    chosen = about or found
+    return tuple(sorted(chosen, key=lambda action: (-chosen[action], action))[:MAX_AVOIDED])
 
 
-def conditional(won: Sequence[Attempt], lost: Sequence[Attempt], known: set[str]) -> dict[str, list[str]]:
+def spoiling(ready: Sequence[Attempt]) -> dict[str, int]:
+    """What goes with failure among attempts that should have worked, and with no success; how often."""
+    harmless = {action for attempt in ready if attempt.worked for action in attempt.tried}
+    blamed = Counter(a for attempt in ready if not attempt.worked for a in attempt.tried if a not in harmless)
+    found = {}
+    for action, count in blamed.items():
+        others = [attempt for attempt in ready if action not in attempt.tried]
+        chance = (sum(not attempt.worked for attempt in others) + 1) / (len(others) + 2)
+        if chance**count <= STRICT:
+            found[action] = count
+    return found
+
+
+def conditional(goal: str, won: Sequence[Attempt], lost: Sequence[Attempt], known: set[str]) -> dict[str, list[str]]:
     """By word of the situation, the actions that the successes under it share beyond `known`."""
     found: dict[str, list[str]] = {}
     for word in sorted({word for attempt in won for word in attempt.said}):
@@ -90,7 +129,9 @@ def conditional(won: Sequence[Attempt], lost: Sequence[Attempt], known: set[str]
         failed = [attempt for attempt in lost if word in attempt.said]
         if len(inside) < MIN_WHERE or not outside:
             continue
-        for action in sorted(set.intersection(*(set(attempt.done) for attempt in inside)) - known):
+        for action in sorted(in_all(inside) - known):
+            if not may(action, goal):
+                continue
             elsewhere = sum(action in attempt.done for attempt in outside)
             rate = (elsewhere + 1) / (len(outside) + 2)
             lacking = any(action not in attempt.done for attempt in failed)
@@ -111,11 +152,12 @@ def ordered(actions: Sequence[str], won: Sequence[Attempt]) -> tuple[str, ...]:
 
 def _rule(goal: str, where: str, needed: tuple[str, ...], avoid: tuple[str, ...], attempts: Sequence[Attempt]) -> Rule:
     def ready(attempt: Attempt) -> bool:
-        return all(action in attempt.done for action in needed) and attempt.tried.isdisjoint(avoid)
+        return all(action in attempt.done for action in needed) and attempt.tried.keys().isdisjoint(avoid)
 
     agree = [attempt for attempt in attempts if attempt.worked is ready(attempt)]
-    blamed = [a for a in attempts if not a.worked and (not avoid or not a.tried.isdisjoint(avoid)) and a.seen]
-    because = Counter(attempt.seen for attempt in blamed).most_common()
-    reason = min(because, key=lambda pair: (-pair[1], pair[0]))[0] if because else ""
+    lost = [attempt for attempt in attempts if not attempt.worked]
+    led = [a.tried[avoid[0]] for a in lost if avoid[0] in a.tried] if avoid else [a.seen for a in lost]
+    because = Counter(seen for seen in led if seen)
+    reason = min(because, key=lambda seen: (-because[seen], seen)) if because else ""
     shown = [*[a for a in agree if a.worked][:4], *[a for a in agree if not a.worked][:4]]
     return Rule(goal, where, needed, avoid, reason, len(agree), len(attempts) - len(agree), tuple(shown))

@@ -71,9 +71,7 @@ class Strategies:
         tasks = {run.task for run in read.runs}
         found: list[Rule] = []
         for goal, attempts in sorted(by_goal(read.runs, cap=self.max_attempts).items()):
-            objects = {attempt.object for attempt in attempts if attempt.worked}
-            if "" in objects or len(objects) > 1:  # what holds for any object was seen with two kinds of them
-                found += rules(goal, attempts, is_task=goal in tasks)
+            found += rules(goal, attempts, is_task=goal in tasks)
         found.sort(key=lambda rule: (-rule.wins - rule.losses, rule.goal, rule.where))
         for rule in found[: self.max_strategies]:
             shown = [read.notes[attempt.passage] for attempt in rule.shown if attempt.passage in read.notes]

@@ -10,6 +10,7 @@ import random
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Protocol
 
 from graphmem.memory import Memory
@@ -30,8 +31,9 @@ class Playable(Protocol):
     def act(self, action: str) -> str: ...
 
 
-def words(text: str) -> list[str]:
-    return [word for word in re.findall(r"\w+", text.lower()) if word not in STOP]
+@lru_cache(maxsize=16_384)
+def words(text: str) -> tuple[str, ...]:
+    return tuple(word for word in re.findall(r"\w+", text.lower()) if word not in STOP)
 
 
 @dataclass
@@ -118,10 +120,12 @@ def nearest(step: str, actions: list[str]) -> str | None:
 @dataclass
 class Wise(Nothing):
     """Does what strategies say: the steps of those whose goal is an action that the task asks for, each with its own
-    strategies first."""
+    strategies first. `curious`: how often it leaves a step out at first, to see whether the goal needs it."""
 
+    curious: float = 0.0
     memory: Memory | None = None
     known: tuple[Strategy, ...] = ()
+    doubted: dict[tuple[str, str], bool] = field(default_factory=dict)
     actions: list[str] = field(default_factory=list)
     situation: str = ""
     task: str = ""
@@ -130,6 +134,7 @@ class Wise(Nothing):
         assert self.memory is not None
         self.known = self.memory.strategies(f"{task} {situation}", limit=40)
         self.actions, self.situation, self.task = actions, situation, task
+        self.doubted = {}
         for told in self.known:
             for goal in self.fitting(told.goal):
                 for bad in told.avoid:
@@ -156,14 +161,21 @@ class Wise(Nothing):
         return None
 
     def toward(self, goal: str, done: set[str], futile: set[str], depth: int) -> str | None:
-        """The next action on the way to a goal: the first step not done yet, else the goal itself."""
-        if depth > 4:
+        """The next action on the way to a goal: the first step not done yet, else the goal itself. Steps that it is
+        curious about come after the goal has failed without them."""
+        wanted = [action for step in self.steps(goal) for action in self.alike(step, goal)[:1]]
+        left = [action for action in wanted if action not in done and action not in futile and action != goal]
+        first = [action for action in left if not self.doubts(goal, action)]
+        if depth > 4 or not (wanted or depth):
             return None
-        for step in self.steps(goal):
-            for action in self.alike(step, goal)[:1]:
-                if action not in done and action not in futile and action != goal:
-                    return self.toward(action, done, futile, depth + 1)
-        return goal if goal not in futile and (depth or any(True for _ in self.steps(goal))) else None
+        if not first and goal not in futile:
+            return goal
+        return self.toward((first or left)[0], done, futile, depth + 1) if left else None
+
+    def doubts(self, goal: str, step: str) -> bool:
+        if (goal, step) not in self.doubted:
+            self.doubted[goal, step] = self.rng.random() < self.curious
+        return self.doubted[goal, step]
 
     def steps(self, goal: str) -> Iterator[str]:
         """Steps of all strategies for a goal, those of the situation first, of the object itself before any object."""

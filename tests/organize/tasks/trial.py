@@ -18,6 +18,8 @@ from tests.organize.tasks.agent import Nothing, Raw, Wise
 from tests.organize.tasks.workshop import KINDS, Game, Rules, Task, hidden, tasks
 
 ORGANISE_EVERY = 5
+#: How often an agent that follows strategies leaves a step out while it learns.
+CURIOUS = 0.2
 ONLY = Organizer("STRATEGIES", (Strategies(),))
 
 
@@ -68,7 +70,7 @@ def trial(how: str, seed: int, *, stream: Sequence[Task], test: Sequence[Task], 
 def _learn(memory: Memory, how: str, rules: Rules, task: Task, number: int, *, seed: int, rollouts: int) -> bool:
     outcomes = []
     for rollout in range(rollouts):
-        won, steps = _run(memory, how, rules, task, f"{seed} {number} {rollout}")
+        won, steps = _run(memory, how, rules, task, f"{seed} {number} {rollout}", curious=CURIOUS)
         outcomes.append(won)
         if how != "off":
             memory.remember_trajectory(task.text, steps, won, situation=task.situation, id=f"{number}/{rollout}")
@@ -77,9 +79,15 @@ def _learn(memory: Memory, how: str, rules: Rules, task: Task, number: int, *, s
     return outcomes[0]
 
 
-def _run(memory: Memory, how: str, rules: Rules, task: Task, seed: str) -> tuple[bool, list[dict[str, object]]]:
+def _run(
+    memory: Memory, how: str, rules: Rules, task: Task, seed: str, *, curious: float = 0.0
+) -> tuple[bool, list[dict[str, object]]]:
     rng = random.Random(seed)
-    agent = {"off": Nothing(rng), "raw": Raw(rng, memory=memory), "strategies": Wise(rng, memory=memory)}[how]
+    agent = {
+        "off": Nothing(rng),
+        "raw": Raw(rng, memory=memory),
+        "strategies": Wise(rng, curious=curious, memory=memory),
+    }[how]
     game = Game(rules, task)
     steps = agent.play(game, task.text, task.situation)
     return game.won, steps
