@@ -19,7 +19,7 @@ ANY = "thing"
 _TYPES = frozenset(("person", "place", "organisation", "work"))
 _TOKEN = re.compile(
     r"(?P<text>\"[^\"\n]*\"|\u201c[^\u201d\n]*\u201d)|(?P<address>[\w.+-]+@[\w-]+\.\w+|https?://\S+)"
-    r"|(?P<path>(?:~|\.{1,2})?/[\w./-]*\w|\w+(?:[/\\]\w+)+|\w+\.[a-z]{1,4}\b(?!\.))"
+    r"|(?P<path>(?:~|\.{1,2})?/[\w./-]*\w|[\w.-]+(?:[/\\][\w.-]*\w)+|\w+\.[a-z]{1,4}\b(?!\.))"
     r"|(?P<word>\w+(?:['\u2019-]\w+)*)|(?P<mark>[^\w\s])"
 )
 _SENTENCE = re.compile(r"(?<=[.!?;\n])\s+|\n+")
@@ -46,7 +46,12 @@ def abstract(text: str, names: frozenset[str] = frozenset(), types: Mapping[str,
 
 
 def _sentence(text: str, names: frozenset[str], types: Mapping[str, str]) -> str:
-    tokens = [_role(match, names, first=index == 0) for index, match in enumerate(_TOKEN.finditer(text))]
+    tokens: list[tuple[str, str]] = []
+    for index, match in enumerate(_TOKEN.finditer(text)):
+        word, role = _role(match, names, first=index == 0)
+        if role == "<name>" and tokens and tokens[-1][1] == role:
+            word = f"{tokens.pop()[0]} {word}"
+        tokens.append((word, role))
     out: list[str] = []
     for index, (word, role) in enumerate(tokens):
         if not role:
@@ -73,8 +78,8 @@ def _role(match: re.Match[str], names: frozenset[str], *, first: bool) -> tuple[
 
 def _has_noun(tokens: list[tuple[str, str]], index: int) -> bool:
     """Whether a plain noun beside the instance says what it is: "the Arbo furnace", "furnace 7". A quote, an address
-    and a path stand for themselves."""
-    if tokens[index][1] not in ("<name>", "<number>"):
+    and a path stand for themselves, and so does a name that begins the sentence: what follows it says what it does."""
+    if tokens[index][1] not in ("<name>", "<number>") or (not index and tokens[0][1] == "<name>"):
         return False
     after = index + 1
     while after < len(tokens) and tokens[after][1] in ("<name>", "<number>"):

@@ -46,10 +46,11 @@ class Run:
 
 
 class Attempt(NamedTuple):
-    """One try at a goal. `done`: actions that had worked before, with their places; `tried`: all before, worked or
-    not, with what was seen last; `said`: words of the situation that are about the goal; `seen` and `passage`: what
-    came of it, and where; `ended`: the run's last action, where the run failed with it; `object`: the noun that `ANY`
-    stands for."""
+    """One try at a goal, and what came of it: `seen`, in the step of `passage`.
+
+    `done`: actions that had worked before, with their places; `tried`: all before, worked or not, with what was seen
+    last; `said`: words of the situation that are about the goal; `other`: words of the task that the goal does not
+    have; `ended`: the run's last action, where the run failed with it; `object`: the noun that `ANY` stands for."""
 
     run: Id
     worked: bool
@@ -58,6 +59,7 @@ class Attempt(NamedTuple):
     said: frozenset[str]
     seen: str
     passage: Id
+    other: frozenset[str] = frozenset()
     ended: str = ""
     object: str = ""
 
@@ -118,8 +120,8 @@ def attempts(run: Run, named: Mapping[str, frozenset[str]]) -> Iterator[tuple[st
     tried: dict[str, str] = {}
 
     def attempt(goal: str, step: Done, *, worked: bool, ended: str = "") -> Attempt:
-        said = _about(run, goal)
-        return Attempt(run.source, worked, dict(done), dict(tried), said, step.seen, step.passage, ended)
+        said, other = _about(run, goal), concepts(run.task) - concepts(goal)
+        return Attempt(run.source, worked, dict(done), dict(tried), said, step.seen, step.passage, other, ended)
 
     for place, step in enumerate(run.steps):
         if step.action not in done:
@@ -130,9 +132,10 @@ def attempts(run: Run, named: Mapping[str, frozenset[str]]) -> Iterator[tuple[st
     last = run.steps[-1]
     if not run.succeeded:
         for action, words in named.items():
-            if action not in done and words and words <= concepts(run.task):
+            if action not in done and action != last.action and words and words <= concepts(run.task):
                 yield from both(action, attempt(action, last, worked=False, ended=last.action))
-    yield run.task, attempt(run.task, last, worked=run.succeeded, ended="" if run.succeeded else last.action)
+    if run.task not in tried:  # else the task is that action, and its attempts are told
+        yield run.task, attempt(run.task, last, worked=run.succeeded, ended="" if run.succeeded else last.action)
 
 
 def _about(run: Run, goal: str) -> frozenset[str]:

@@ -9,8 +9,9 @@ Of the attempts at one goal:
              in attempts that had all that is needed and failed: q^f <= STRICT with f of those and q the share of
              failures among the others that had all, (failures + 1) / (others + 2)
 
-What shares no word with the goal must be proven harder: needed by STRICT, avoided where nothing else is to blame. So
-must what is to hold for any object; its rules are about that object only, and seen with OBJECTS kinds of it at least.
+What is about something else that the task names must be proven harder, by STRICT, and is avoided where nothing about
+the goal is to blame. So must what is to hold for any object; its rules are about that object only, and seen with
+OBJECTS kinds of it at least.
 
 An attempt agrees with a rule (a win) when it worked with all that is needed, or failed with some of it lacking or after
 what is to be avoided; else it is a loss. Confidence = (wins + 1) / (wins + losses + 2), Laplace's rule.
@@ -87,7 +88,9 @@ def may(action: str, goal: str) -> bool:
 
 def _explains(action: str, goal: str, won: Sequence[Attempt], lost: Sequence[Attempt]) -> bool:
     had = sum(action in attempt.done for attempt in lost)
-    bound = CHANCE if ANY not in goal.split() and concepts(action) & concepts(goal) else STRICT
+    words = concepts(action)
+    elsewhere = not words & concepts(goal) and any(words & attempt.other for attempt in (*won, *lost))
+    bound = STRICT if elsewhere or ANY in goal.split() else CHANCE
     return had < len(lost) and float(((had + 1) / (len(lost) + 2)) ** len(won)) <= bound
 
 

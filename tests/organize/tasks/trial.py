@@ -20,6 +20,8 @@ from tests.organize.tasks.workshop import KINDS, Game, Rules, Task, hidden, task
 ORGANISE_EVERY = 5
 #: How often an agent that follows strategies leaves a step out while it learns.
 CURIOUS = 0.2
+#: The same for further runs of one task: they are there to differ.
+DIVERSE = 0.4
 ONLY = Organizer("STRATEGIES", (Strategies(),))
 
 
@@ -53,24 +55,34 @@ def held_out(seed: int, count: int) -> list[Task]:
 
 def trial(how: str, seed: int, *, stream: Sequence[Task], test: Sequence[Task], rollouts: int = 1) -> Outcome:
     """`how`: off, raw or strategies. Each task of the stream is run `rollouts` times; the first run is what counts."""
-    rules = hidden(seed)
     with (
         tempfile.TemporaryDirectory() as folder,
         graphmem.open(str(Path(folder) / "agent.db"), embedder=HashEmbedder()) as memory,
     ):
-        won = [
-            _learn(memory, how, rules, task, number, seed=seed, rollouts=rollouts) for number, task in enumerate(stream)
-        ]
-        if how == "strategies":
-            memory.organize(organizer=ONLY)
-        after = [_run(memory, how, rules, task, f"{seed} held out {number}")[0] for number, task in enumerate(test)]
-        return Outcome(won, after)
+        won = learnt(memory, how, seed, stream, rollouts=rollouts)
+        return Outcome(won, tested(memory, how, seed, test))
+
+
+def learnt(memory: Memory, how: str, seed: int, stream: Sequence[Task], *, rollouts: int = 1) -> list[bool]:
+    """Whether each task of a stream succeeded at first, while the memory grows."""
+    rules = hidden(seed)
+    won = [_learn(memory, how, rules, task, n, seed=seed, rollouts=rollouts) for n, task in enumerate(stream)]
+    if how == "strategies":
+        memory.organize(organizer=ONLY)
+    return won
+
+
+def tested(memory: Memory, how: str, seed: int, test: Sequence[Task]) -> list[bool]:
+    rules = hidden(seed)
+    return [_run(memory, how, rules, task, f"{seed} held out {number}")[0] for number, task in enumerate(test)]
 
 
 def _learn(memory: Memory, how: str, rules: Rules, task: Task, number: int, *, seed: int, rollouts: int) -> bool:
     outcomes = []
     for rollout in range(rollouts):
-        won, steps = _run(memory, how, rules, task, f"{seed} {number} {rollout}", curious=CURIOUS)
+        won, steps = _run(
+            memory, how, rules, task, f"{seed} {number} {rollout}", curious=DIVERSE if rollout else CURIOUS
+        )
         outcomes.append(won)
         if how != "off":
             memory.remember_trajectory(task.text, steps, won, situation=task.situation, id=f"{number}/{rollout}")
