@@ -34,6 +34,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     ask.recall,
     ask.answer,
     organize.organize,
+    ask.feedback,
     care.history,
     care.forget,
     care.stats,

@@ -11,8 +11,10 @@ from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from graphmem import trajectories
 from graphmem.embed import Embedder, default_embedder
 from graphmem.errors import InputError, NotFound, StoreError
+from graphmem.feedback import cited, judged
 from graphmem.recall import BALANCED, Plan
 from graphmem.recall import recall as run_recall
 from graphmem.schema import (
@@ -30,6 +32,7 @@ from graphmem.schema import (
     Report,
     SourceDraft,
     Space,
+    Strategy,
     clean,
     instant,
 )
@@ -162,6 +165,28 @@ class Memory:
                 total = all_of(total, self.remember_many(drafts, source=source, durable=durable))
         return total
 
+    def remember_trajectory(
+        self,
+        task: str,
+        steps: Sequence[Mapping[str, object]],
+        outcome: str | bool,
+        *,
+        situation: str = "",
+        id: str = "",
+        at: When = None,
+    ) -> Report:
+        """Remembers one run of an agent: what it did on a task, what it saw, and whether it succeeded.
+
+        A step is {"action", "observation"} or {"tool", "arguments", "observation"}, with "ok" where it is known that
+        it worked; `outcome` is "success" or "failure". The same run again changes nothing; give repeated runs an `id`
+        or a time of their own. `organize` distils runs into strategies. Raises InputError that names the step.
+        """
+        value = {"task": task, "steps": steps, "outcome": outcome, "situation": situation, "id": id}
+        run = trajectories.read(value)
+        at_us, tz_min = moment(at) if at is not None else (None, None)
+        drafts = trajectories.drafts_of(run, at_us, tz_min)
+        return self.remember_many(drafts, source=trajectories.source_of(run, at_us))
+
     def embed_ahead(self, sources: Sequence[tuple[SourceDraft, Sequence[PassageDraft]]]) -> None:
         """Says which small sources come next, so that what they need is embedded in one call and kept until then."""
         self._pipeline.embed_ahead(sources)
@@ -187,8 +212,8 @@ class Memory:
         if job is not None and (job.state is not JobState.OPEN or job.spec.get("kind") != organize.KIND):
             raise InputError(f"job {job.id} is no open organising", hint="`graphmem jobs list` shows them")
         began = job.spec.get("now_us") if job is not None else None
-        now_us = moment(now)[0] if now is not None else began if isinstance(began, int) else time.time_ns() // 1000
-        view = organize.View(self.store, self.space, self.embedder, now_us)
+        at_us = began if now is None and isinstance(began, int) else now_us(now)
+        view = organize.View(self.store, self.space, self.embedder, at_us)
         chosen = organizer if organizer is not None else organize.STANDARD
         return organize.organize(view, organizer=chosen, job=job, dry_run=dry_run, progress=progress)
 
@@ -222,6 +247,17 @@ class Memory:
             token_budget=token_budget,
         )
 
+    def strategies(self, task: str, *, limit: int = 10, now: When = None) -> tuple[Strategy, ...]:
+        """What to do on a task, as runs of agents taught it (`remember_trajectory`, then `organize`), best first; tell
+        the situation with the task, if there is one. Raises InputError for a blank task or a limit below 1."""
+        from graphmem.recall.strategies import strategies
+
+        if limit < 1:
+            raise InputError(f"limit {limit} is below 1", hint="ask for at least one strategy")
+        at_us = moment(now)[0] if now is not None else None
+        with self.reader() as reader:
+            return strategies(reader, sound(task)[0], self.embedder, limit=limit, now_us=at_us)
+
     def keep(self, recalled: Recall) -> Id:
         """Stores what a recall found and what led there, to be looked at in Neo4j Browser. A view, no part of the
         memory: the newest few stay. Raises StoreError when the store has no such view."""
@@ -241,10 +277,9 @@ class Memory:
 
         recalled = self.recall(question, limit=limit, now=now, deadline_s=deadline_s)
         answer = yield from respond(recalled, generator=self.generator, deadline_s=deadline_s)
-        cited = [citation.note.id for citation in answer.citations if citation.note is not None]
-        if cited:
+        if used := cited(answer):
             with suppress(StoreError):  # a count is losable: a busy or read-only store is no reason to lose an answer
-                self.store.used(self.space, cited, time.time_ns() // 1000)
+                self.store.used(self.space, used, now_us(now))
         return answer
 
     def answer(self, question: str, *, limit: int = 10, now: When = None, deadline_s: float | None = None) -> Answer:
@@ -256,6 +291,15 @@ class Memory:
             except StopIteration as stop:
                 answer: Answer = stop.value
                 return answer
+
+    def feedback(self, what: Recall | Id | Iterable[Id], *, useful: bool = True, now: When = None) -> int:
+        """Says that what a recall found, or notes and passages by their ids, were of use or of none, and returns how
+        many nodes it counts for. What was of use is forgotten more slowly and ranks a little higher; what was not,
+        faster. Evidence stays as it is. Raises NotFound for an unknown id, StoreReadOnly."""
+        with self.reader() as reader:
+            ids = judged(reader, what)
+        self.store.used(self.space, ids, now_us(now), useful=useful)
+        return len(ids)
 
     # -- look, trace, undo, erase
 
@@ -361,6 +405,11 @@ def sound(text: str) -> tuple[str, int]:
     if not text.strip():
         raise InputError("the text is blank", hint="give at least one word")
     return text, replaced
+
+
+def now_us(now: When) -> int:
+    """The time that is given, in microseconds UTC, else the clock's."""
+    return moment(now)[0] if now is not None else time.time_ns() // 1000
 
 
 def moment(at: str | datetime | int) -> tuple[int, int | None]:

@@ -41,6 +41,7 @@ from graphmem.schema.results import (
     Recall,
     Report,
     Step,
+    Strategy,
 )
 
 __all__ = [
@@ -85,6 +86,7 @@ __all__ = [
     "Space",
     "Span",
     "Step",
+    "Strategy",
     "clean",
     "entity_id",
     "fold",

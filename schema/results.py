@@ -77,6 +77,23 @@ class Recall:
 
 
 @dataclass(frozen=True, slots=True)
+class Strategy:
+    """What to do, distilled from an agent's runs: to reach `goal` (where `where` is said of the situation; "": always)
+    do `steps` in this order, and not `avoid`, which led to `because`. At concept level: names are left out or stand as
+    roles such as <person>. `wins` and `losses` are the attempts that agree and disagree with it."""
+
+    note: Note
+    goal: str
+    where: str
+    steps: tuple[str, ...]
+    avoid: tuple[str, ...]
+    because: str
+    wins: int
+    losses: int
+    score: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Citation:
     """Marker in the answer's text -> note -> span of a passage, with `quote == passage.text[start:end]`."""
 

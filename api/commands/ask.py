@@ -1,4 +1,4 @@
-"""remember, recall, answer: one turn in, one question out."""
+"""remember, recall, answer, feedback: one turn in, one question out, one word on what came."""
 
 from __future__ import annotations
 
@@ -151,3 +151,16 @@ def run_answer(
         return given
     finally:
         pieces.close()
+
+
+def feedback(
+    ids: Annotated[list[str], typer.Argument(help="Notes and passages that a recall or an answer named.")],
+    *,
+    useful: Annotated[bool, typer.Option("--useful/--not-useful", help="Whether they were of use.")] = True,
+    store: Store = STORE,
+    space: Space = SPACE,
+) -> None:
+    """Say that notes were of use, or of none: the first are forgotten more slowly, the others faster."""
+    with open_memory(store, space) as memory:
+        counted = memory.feedback(ids, useful=useful)
+    say(f"counted for {counted} objects")

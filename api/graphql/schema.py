@@ -120,6 +120,16 @@ class Mutation:
         context = info.context
         return Organized.of(await context.gate.run(partial(context.memory.organize, dry_run=dry_run, now=now)))
 
+    @strawberry.mutation(
+        description="Say that notes or passages were of use, or of none; returns how many nodes it counts for."
+    )
+    async def feedback(self, info: Info, ids: list[strawberry.ID], *, useful: bool = True) -> int:
+        context = info.context
+        if len(ids) > context.limits.hits:
+            raise InputError(f"{len(ids)} ids are more than {context.limits.hits}", hint="send fewer at once")
+        call = partial(context.memory.feedback, [str(id) for id in ids], useful=useful)
+        return await context.gate.run(call)
+
 
 def warmed(memory: Memory, recalled: schema.Recall) -> schema.Recall:
     """What was recalled, of which an engine reads the best passages ahead: an answer is what is asked for next."""

@@ -1,9 +1,10 @@
-"""The organiser that runs when no other is named."""
+"""The organiser that a memory uses unless another is given."""
 
 from __future__ import annotations
 
 from graphmem.organize.episodes import Episodes
 from graphmem.organize.organizer import Organizer
 from graphmem.organize.scenes import Scenes
+from graphmem.organize.strategies import Strategies
 
-STANDARD = Organizer("STANDARD", (Episodes(), Scenes()))
+STANDARD = Organizer("STANDARD", (Episodes(), Scenes(), Strategies()))

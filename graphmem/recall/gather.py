@@ -12,7 +12,7 @@ from graphmem.embed import Embedder, QueryVectors
 from graphmem.recall.plan import Plan
 from graphmem.recall.understand import Name, Question, search_terms, spoken_by_me
 from graphmem.schema import NodeKind
-from graphmem.stores.base import Heads, Named, Reader, Searched, Wanted
+from graphmem.stores.base import Heads, Named, Reader, Searched, Usage, Wanted
 
 CODE_BLOCK = 512
 HEAD_COLUMNS = tuple(column.name for column in fields(Heads))
@@ -54,6 +54,7 @@ class Signals:
     tokens: Floats
     entity: Floats
     note: Numbers
+    usage: Usage
     codes_read: int = field(default=0)
     left_out: int = field(default=0)  # passages whose token codes were not read
 
@@ -138,7 +139,8 @@ def signals(
     budget = plan.token_codes if codes is None else codes
     tokens, read, left_out = late_interaction(reader, asked.vectors, numbers, promise, budget)
     entity = np.array([asked.titled.get(number, 0.0) for number in numbers.tolist()])
-    return Signals(numbers, heads, text, sentence, tokens, entity, note, read, left_out)
+    usage = reader.usage(numbers)
+    return Signals(numbers, heads, text, sentence, tokens, entity, note, usage, read, left_out)
 
 
 def chosen(heads: Heads, rows: Numbers) -> Heads:
@@ -150,12 +152,13 @@ def together(first: Signals, second: Signals) -> Signals:
     """Two sets of columns as one, ascending by number."""
     order = np.argsort(np.concatenate([first.numbers, second.numbers]), kind="stable")
 
-    def both(name: str) -> npt.NDArray[Any]:
-        return np.asarray(np.concatenate([getattr(first, name), getattr(second, name)])[order])
+    def joined(one: object, other: object, name: str) -> npt.NDArray[Any]:
+        return np.asarray(np.concatenate([getattr(one, name), getattr(other, name)])[order])
 
-    heads = Heads(
-        *(np.concatenate([getattr(first.heads, name), getattr(second.heads, name)])[order] for name in HEAD_COLUMNS)
-    )
+    def both(name: str) -> npt.NDArray[Any]:
+        return joined(first, second, name)
+
+    heads = Heads(*(joined(first.heads, second.heads, name) for name in HEAD_COLUMNS))
     return Signals(
         heads.numbers,
         heads,
@@ -164,6 +167,7 @@ def together(first: Signals, second: Signals) -> Signals:
         both("tokens"),
         both("entity"),
         both("note"),
+        Usage(joined(first.usage, second.usage, "count"), joined(first.usage, second.usage, "last_us")),
         first.codes_read + second.codes_read,
         first.left_out + second.left_out,
     )

@@ -41,6 +41,9 @@ class Plan:
     date: float = 0.6  # said in the month, on the day or in the interval that the question names
     when: float = 0.4  # the question asks for a time and the turn names one
 
+    strength: float = 0.1  # not yet forgotten, 0..1: only where `now` is given or something was used
+    strength_days: float = 30.0  # in which what was never used falls to 1/e
+
     # -- derived notes, told beside the evidence
     derived: int = 5  # at most so many
     derived_from: float = 0.3  # with at least this cosine: two texts of no common matter have .1 to .25

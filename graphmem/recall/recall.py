@@ -64,7 +64,8 @@ def recall(
     deadline_s: float | None = None,
     token_budget: int | None = None,
 ) -> Recall:
-    """The best `limit` notes and passages on a question, with paths. `now_us` only serves words such as "yesterday".
+    """The best `limit` notes and passages on a question, with paths. `now_us` serves words such as "yesterday" and the
+    forgetting curve.
 
     Past 0.6 of the deadline no further part begins; Recall.degraded says which were left out. Raises
     DeadlineExceeded when the searches themselves did not end in time. The same store state, question and plan give

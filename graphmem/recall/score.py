@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from graphmem.recall.gather import Asked, Signals
 from graphmem.recall.plan import Plan
+from graphmem.recall.strength import strength_fit
 from graphmem.recall.understand import Dates
 from graphmem.schema import Form
 from graphmem.stores.base import NO_TIME
@@ -43,12 +44,14 @@ def score(asked: Asked, found: Signals, plan: Plan) -> Parts:
         "seed:tokens": np.multiply(plan.tokens, found.tokens),
         "seed:entity": np.multiply(plan.entity, found.entity),
     }
+    strong = strength_fit(heads.at_us, found.usage, asked.question.now_us, base_days=plan.strength_days)
     names_time = (form & Form.NAMES_TIME) > 0
     priors: dict[str, Floats] = {
         "prior:question": plan.question * ((form & Form.ENDS_IN_QUESTION) > 0),
         "prior:speaker": plan.speaker * speaker_fit(heads.speaker, asked.speakers),
         "prior:date": plan.date * date_fit(heads.at_us, asked.question.dates),
         "prior:when": plan.when * (names_time if asked.question.asks_when else np.zeros(len(form))),
+        "prior:strength": plan.strength * strong,
     }
     return Parts(seeds, priors)
 

@@ -62,11 +62,12 @@ class Question:
     names: tuple[Name, ...]
     dates: Dates
     asks_when: bool
+    now_us: int | None = None
 
 
 def understand(text: str, now_us: int | None = None) -> Question:
     """Reads the question's text alone. O(words x MAX_NAME_WORDS). Relative times need `now_us`."""
-    return Question(text, names_in(text), dates_in(text, now_us), bool(_WHEN.match(text)))
+    return Question(text, names_in(text), dates_in(text, now_us), bool(_WHEN.match(text)), now_us)
 
 
 def names_in(text: str) -> tuple[Name, ...]:

@@ -73,6 +73,15 @@ NO_TIME = np.iinfo(np.int64).min
 
 
 @dataclass(frozen=True, slots=True)
+class Usage:
+    """How often nodes were of use, as columns aligned with the numbers asked for. `count`: uses less the times that one
+    was of no use; `last_us`: the last use, NO_TIME where there never was any."""
+
+    count: Numbers
+    last_us: Numbers
+
+
+@dataclass(frozen=True, slots=True)
 class Neighbours:
     """The edges of a frontier as arrays, one row an edge.
 
@@ -157,6 +166,7 @@ class Reader(Protocol):
     def numbers(self, ids: Sequence[Id]) -> Numbers: ...  # -1 where unknown
     def nodes(self, numbers: Numbers) -> list[Node]: ...  # aligned; raises NotFound for an unknown number
     def heads(self, numbers: Numbers) -> Heads: ...
+    def usage(self, numbers: Numbers) -> Usage: ...  # beside the snapshot: what is counted may show at once
     def notes_of(self, passages: Numbers) -> tuple[Numbers, Numbers]: ...  # (row into passages, note number)
     def page(self, kind: NodeKind, *, after: Id | None = None, limit: int = 100) -> list[Node]: ...  # in id order
     def edges(
@@ -265,7 +275,11 @@ class Store(Protocol):
         ...
 
     def forget_space(self, space: Space) -> ForgetReport: ...
-    def used(self, space: Space, ids: Sequence[Id], now_us: int) -> None: ...
+    def used(self, space: Space, ids: Sequence[Id], now_us: int, *, useful: bool = True) -> None:
+        """Counts a use of each node that is there, or with `useful` False takes one off, which moves no last use.
+        Outside journal and digest."""
+        ...
+
     def rebuild(self, space: Space) -> None: ...  # derived rows anew from the truth
     def close(self) -> None: ...
 

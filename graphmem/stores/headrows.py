@@ -5,12 +5,13 @@ A note and a hyperedge carry what their first passage has.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from graphmem.stores.base import NO_TIME, Heads, Numbers
+from graphmem.stores.base import NO_TIME, Heads, Numbers, Usage
 
 HEAD = np.dtype(
     [
@@ -46,3 +47,10 @@ def columns(numbers: Numbers, rows: HeadRows) -> Heads:
         at_us=rows["at_us"].astype(np.int64),
         form=rows["form"].copy(),
     )
+
+
+def usage_columns(keys: Sequence[int], counted: Mapping[int, tuple[int, int] | None]) -> Usage:
+    """Count and last use of each key, in this order."""
+    rows = [counted.get(key) or (0, NO_TIME) for key in keys]
+    table = np.array(rows, np.int64).reshape(-1, 2)
+    return Usage(table[:, 0], table[:, 1])

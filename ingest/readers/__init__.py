@@ -6,11 +6,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from graphmem.ingest.encoding import File, head, require_text
-from graphmem.ingest.readers import chat, html, json_document, markdown, text
+from graphmem.ingest.readers import html, json_document, json_lines, markdown, text
 from graphmem.ingest.readers.base import Format, Reading
 
 FORMATS = (
-    Format("JSON Lines", (".jsonl", ".ndjson"), "a chat, one message a line", chat.read_lines),
+    Format(
+        "JSON Lines",
+        (".jsonl", ".ndjson"),
+        "a chat, one message a line, or trajectories of agents, one run a line",
+        json_lines.read,
+        json_lines.parts,
+        json_lines.read_part,
+    ),
     Format(
         "JSON",
         (".json",),

@@ -10,7 +10,19 @@ from importlib import import_module
 from tests.bench.data import BUILD
 from tests.bench.table import Row, save, text_table
 
-SECTIONS = ("retrieval", "crossval", "answers", "pipeline", "store", "scenes", "dense", "neo4j", "moe", "refactored")
+SECTIONS = (
+    "retrieval",
+    "crossval",
+    "answers",
+    "scenes",
+    "strategies",
+    "pipeline",
+    "store",
+    "dense",
+    "neo4j",
+    "moe",
+    "refactored",
+)
 
 
 def main() -> int:

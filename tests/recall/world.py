@@ -14,7 +14,7 @@ import numpy as np
 from graphmem.analysis import indexed_text, terms
 from graphmem.embed import QueryVectors
 from graphmem.schema import Edge, EdgeType, Entity, NodeKind, Note, Passage, Source, Space, fold
-from graphmem.stores.base import NO_TIME, Candidates, ComposedReads, Found, Heads, Neighbours
+from graphmem.stores.base import NO_TIME, Candidates, ComposedReads, Found, Heads, Neighbours, Usage
 
 KINDS = {Source: NodeKind.SOURCE, Passage: NodeKind.PASSAGE, Note: NodeKind.NOTE, Entity: NodeKind.ENTITY}
 
@@ -29,6 +29,7 @@ class World(ComposedReads):
     edges_: list[tuple[int, EdgeType, int, float]] = field(default_factory=list)
     names: dict[str, list[int]] = field(default_factory=dict)
     number_of: dict[str, int] = field(default_factory=dict)
+    used: dict[int, tuple[int, int]] = field(default_factory=dict)  # number -> uses, the last of them
     seq: int = 1
     read_limit: int = 0
     space: Space = field(default_factory=lambda: Space("tiny", b"k" * 16))
@@ -90,6 +91,11 @@ class World(ComposedReads):
                 node.form,
             )
         return (KINDS.get(type(node), 0), 0, 0, 0, 0, 0, NO_TIME, 0)
+
+    def usage(self, numbers: np.ndarray) -> Usage:
+        rows = [self.used.get(number, (0, NO_TIME)) for number in np.asarray(numbers).tolist()]
+        table = np.array(rows, np.int64).reshape(-1, 2)
+        return Usage(table[:, 0], table[:, 1])
 
     def notes_of(self, passages: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         rows = [

@@ -22,7 +22,7 @@ from graphmem.schema import (
     Refusal,
     Space,
 )
-from graphmem.stores.base import Store
+from graphmem.stores.base import NO_TIME, Store
 from tests.stores.building import Chat, Turn, sentences, vector
 from tests.stores.test_contract import counts, digest, sound, write_turns
 
@@ -208,6 +208,28 @@ def test_use_counts_are_outside_the_journal_and_the_digest(store: Store, space: 
     store.used(space, [turn.note.id, "f" * 32], 5)
     store.used(space, [turn.note.id], 6)
     assert (digest(store, space), counts(store, space)) == before
+
+
+def test_usage_tells_count_and_last_use_of_each_number_in_the_order_asked(store: Store, space: Space) -> None:
+    gate, lamp, oak = write_turns(store, space, "The gate is blue.", "The lamp is lit.", "The oak is old.")
+    store.used(space, [gate.note.id, lamp.passage.id], 5)
+    store.used(space, [gate.note.id], 3)
+    store.used(space, [gate.note.id, lamp.passage.id], 9, useful=False)
+    store.used(space, [oak.note.id], 7, useful=False)
+    with store.reader(space) as reader:
+        asked = reader.numbers([lamp.passage.id, oak.note.id, gate.note.id, oak.passage.id, gate.note.id])
+        told = reader.usage(asked)
+        assert told.count.tolist() == [0, -1, 1, 0, 1]
+        assert told.last_us.tolist() == [5, NO_TIME, 5, NO_TIME, 5]
+        assert reader.usage(asked[:0]).count.tolist() == []
+    store.forget(space, [gate.passage.id])
+    other = store.space("other")
+    (turn,) = write_turns(store, other, "The gate is green.")
+    store.used(other, [gate.note.id, turn.note.id], 4)
+    with store.reader(other) as reader:
+        assert reader.usage(reader.numbers([turn.note.id])).count.tolist() == [1]
+    with store.reader(space) as reader:
+        assert reader.usage(asked).count.tolist() == [0, -1, 0, 0, 0]
 
 
 def test_rebuilt_derived_rows_give_the_same_answers(store: Store, space: Space) -> None:

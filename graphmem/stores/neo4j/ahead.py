@@ -16,10 +16,12 @@ FIRST_HOPS = (EdgeType.NEXT, EdgeType.MENTIONS)
 
 NOTES = """COLLECT { MATCH (n)<-[:FROM]-(note:Note) WHERE note._head IS NOT NULL AND note.key < $before
     RETURN DISTINCT note.key }"""
-ROW = f"[n.key, n._head, n._tokens, {NOTES}, {graph.columns('n', FIRST_HOPS)}]"
+USED = "COLLECT { MATCH (u:_Usage {key: n.key}) RETURN [u.used, u.last_us] }"
+ROW = f"[n.key, n._head, n._tokens, {NOTES}, {USED}, {graph.columns('n', FIRST_HOPS)}]"
 PASSAGES = f"""UNWIND $keys AS key MATCH (n:Zettel {{key: key}}) WITH n
-  RETURN n.key, n._head, n._tokens, {NOTES}, {graph.columns("n", FIRST_HOPS)}"""
-TOKENS = f"UNWIND $keys AS key MATCH (n:Zettel {{key: key}}) RETURN n.key, n._tokens, {NOTES}"
+  RETURN n.key, n._head, n._tokens, {NOTES}, {USED}, {graph.columns("n", FIRST_HOPS)}"""
+TOKENS = f"UNWIND $keys AS key MATCH (n:Zettel {{key: key}}) RETURN n.key, n._tokens, {NOTES}, {USED}"
+USAGE = f"UNWIND $keys AS key MATCH (n:Zettel {{key: key}}) RETURN n.key, {USED}"
 
 _WORDS = """CALL () { UNWIND $queries AS query
     CALL db.index.fulltext.queryNodes('graphmem_words', query, {limit: $limit}) YIELD node
@@ -52,27 +54,35 @@ SEARCH = {
 
 @dataclass(slots=True)
 class Ahead:
-    """By key: heads (None: no live node), token codes (None: none), live notes of a passage; hops by number."""
+    """By key: heads (None: no live node), token codes (None: none), live notes of a passage, uses (None: never any);
+    hops by number."""
 
     before: int  # numbers from here on came later
     heads: dict[int, bytes | None] = field(default_factory=dict)
     tokens: dict[int, bytes | None] = field(default_factory=dict)
     notes: dict[int, list[int]] = field(default_factory=dict)
+    used: dict[int, tuple[int, int] | None] = field(default_factory=dict)
     hops: graph.Hops = field(default_factory=dict)
     titled: list[int] = field(default_factory=list)  # keys of passages that names of the question lead to
 
     def take_passages(self, rows: Iterable[Sequence[Any]], window: int) -> None:
         """What `PASSAGES` returns."""
-        for key, head, tokens, notes, *hops in rows:
+        for key, head, tokens, notes, used, *hops in rows:
             self.heads[key] = head
             self.tokens[key] = tokens
             self.notes[key] = sorted(notes)
+            self.take_usage([(key, used)])
             self.take_hops(key, hops, FIRST_HOPS, window)
 
     def take_tokens(self, rows: Iterable[Sequence[Any]]) -> None:
-        for key, tokens, notes in rows:
+        for key, tokens, notes, used in rows:
             self.tokens[key] = tokens
             self.notes[key] = sorted(notes)
+            self.take_usage([(key, used)])
+
+    def take_usage(self, rows: Iterable[Sequence[Any]]) -> None:
+        for key, used in rows:
+            self.used[key] = (used[0][0], used[0][1]) if used else None
 
     def take_hops(self, key: int, row: Sequence[Any], types: Sequence[EdgeType], window: int) -> None:
         """What `graph.columns` returns for a node; heads of the nodes at the other ends come with it."""

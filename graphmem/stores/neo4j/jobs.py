@@ -12,6 +12,7 @@ from typing import Any
 
 from graphmem.errors import NotFound
 from graphmem.schema import Id, Item, ItemState, Job, JobState, Refusal
+from graphmem.stores.base import NO_TIME
 from graphmem.stores.canonical import as_json
 from graphmem.stores.neo4j.counter import Counter
 from graphmem.stores.neo4j.nodes import Read
@@ -41,7 +42,7 @@ REFUSALS = """MATCH (f:_Refusal {space: $space}) WHERE f.number > 0 AND ($job IS
   RETURN f.step, f.input, f.reason, f.proposal ORDER BY f.number LIMIT $limit"""
 COUNT_USE = """UNWIND $ids AS id MATCH (n:Zettel {space: $space, id: id}) MERGE (u:_Usage {key: n.key})
   ON CREATE SET u.used = 0, u.last_us = $now_us, u.space = $space
-  SET u.used = u.used + 1, u.last_us = CASE WHEN u.last_us < $now_us THEN $now_us ELSE u.last_us END"""
+  SET u.used = u.used + $step, u.last_us = CASE WHEN u.last_us < $now_us THEN $now_us ELSE u.last_us END"""
 
 
 def put_jobs(tx: Tx, space: int, jobs: Sequence[Job]) -> None:
@@ -122,5 +123,6 @@ def refusals(read: Read, space: int, job: Id | None, limit: int) -> list[Refusal
     return [Refusal(*row) for row in read(REFUSALS, asked)]
 
 
-def count_use(tx: Tx, space: int, ids: Sequence[Id], now_us: int) -> None:
-    rows(tx, COUNT_USE, space=space, ids=sorted(set(ids)), now_us=now_us)
+def count_use(tx: Tx, space: int, ids: Sequence[Id], now_us: int, *, useful: bool) -> None:
+    last_us, step = (now_us, 1) if useful else (NO_TIME, -1)
+    rows(tx, COUNT_USE, space=space, ids=sorted(set(ids)), now_us=last_us, step=step)

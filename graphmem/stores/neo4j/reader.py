@@ -16,9 +16,21 @@ import numpy.typing as npt
 from graphmem.errors import DeadlineExceeded, InputError, NotFound
 from graphmem.schema import Alias, Change, Commit, Edge, EdgeType, Id, Item, Job, Node, NodeKind, Refusal, Source, Space
 from graphmem.stores import bm25
-from graphmem.stores.base import Candidates, Floats, Found, Heads, Named, Neighbours, Numbers, Searched, Tail, Wanted
+from graphmem.stores.base import (
+    Candidates,
+    Floats,
+    Found,
+    Heads,
+    Named,
+    Neighbours,
+    Numbers,
+    Searched,
+    Tail,
+    Usage,
+    Wanted,
+)
 from graphmem.stores.edgekeys import edge
-from graphmem.stores.headrows import HEAD, blank, columns
+from graphmem.stores.headrows import HEAD, blank, columns, usage_columns
 from graphmem.stores.keys import NUMBER_MASK, SPACE_BITS, node_keys
 from graphmem.stores.neo4j import (
     ahead,
@@ -38,7 +50,7 @@ from graphmem.stores.neo4j import (
 from graphmem.stores.neo4j.ahead import Ahead
 from graphmem.stores.neo4j.counter import LOOK, VECTORS, Counter, absent
 from graphmem.stores.neo4j.model import RELATION, TYPE_OF, full_edge
-from graphmem.stores.neo4j.server import Rows, Server, pairs
+from graphmem.stores.neo4j.server import Rows, Server
 from graphmem.stores.neo4j.vector_cache import EXACT_LIMIT, VectorCache, nearest
 from graphmem.stores.neo4j.words import Vocabulary
 from graphmem.stores.scan import cosines, widened
@@ -47,7 +59,8 @@ OVER_FETCH = 1_000  # passages that the text index gives at least, to be scored 
 AHEAD = 128  # passages of each search whose heads, token codes and hops come along with it
 AHEAD_WINDOW = 64
 
-HEADS = "UNWIND $keys AS key MATCH (n:Zettel {key: key}) WHERE n._head IS NOT NULL RETURN key, n._head"
+HEADS = f"""UNWIND $keys AS key MATCH (n:Zettel {{key: key}}) WHERE n._head IS NOT NULL
+  RETURN key, n._head, {ahead.USED}"""
 HALVES = (
     "UNWIND $keys AS key MATCH (n:Zettel {key: key}) WHERE n._half IS NOT NULL RETURN key, n._half, n._head IS NOT NULL"
 )
@@ -133,7 +146,10 @@ class Neo4jReader:
             if len(unknown) <= AHEAD:
                 self._come_along(unknown)
             else:
-                known.update(pairs(self._ask(HEADS, keys=unknown)))
+                self._ahead.used.update(dict.fromkeys(unknown))
+                for key, head, used in self._ask(HEADS, keys=unknown):
+                    known[key] = head
+                    self._ahead.take_usage([(key, used)])
         none = blank(1).tobytes()
         rows = np.frombuffer(b"".join(known[key] or none for key in keys), HEAD)
         return columns(numbers, rows)
@@ -142,6 +158,15 @@ class Neo4jReader:
         """What a recall asks of passages, of these."""
         found = self._ask(ahead.PASSAGES, keys=keys, before=self._before, window=AHEAD_WINDOW)
         self._ahead.take_passages(found, AHEAD_WINDOW)
+
+    def usage(self, numbers: Numbers) -> Usage:
+        keys = self._keys(numbers)
+        known = self._ahead.used
+        unknown = [key for key in dict.fromkeys(keys) if key not in known]
+        if unknown:
+            known.update(dict.fromkeys(unknown))
+            self._ahead.take_usage(self._ask(ahead.USAGE, keys=unknown))
+        return usage_columns(keys, known)
 
     def notes_of(self, passages: Numbers) -> tuple[Numbers, Numbers]:
         keys = self._keys(passages)

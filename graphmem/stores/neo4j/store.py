@@ -255,8 +255,8 @@ class Neo4jStore:
         self._cache.drop(space.number)
         self._vocabularies.pop(space.number, None)
 
-    def used(self, space: Space, ids: Sequence[Id], now_us: int) -> None:
-        self._write(lambda tx, token, again: jobs.count_use(tx, space.number, ids, now_us))  # noqa: ARG005
+    def used(self, space: Space, ids: Sequence[Id], now_us: int, *, useful: bool = True) -> None:
+        self._write(lambda tx, token, again: jobs.count_use(tx, space.number, ids, now_us, useful=useful))  # noqa: ARG005
 
     def keep(self, space: Space, recalled: Recall) -> Id:
         id = secrets.token_hex(16)

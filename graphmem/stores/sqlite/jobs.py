@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from graphmem.errors import NotFound
 from graphmem.schema import Id, Item, ItemState, Job, JobState, Refusal
+from graphmem.stores.base import NO_TIME
 from graphmem.stores.canonical import as_json
 from graphmem.stores.sqlite.keys import listed
 
@@ -26,8 +27,9 @@ ITEMS = "SELECT job, key, state, cursor, error, position FROM item WHERE space =
 PUT_REFUSAL = "INSERT INTO refusal(space, job, step, input, reason, proposal) VALUES(?, ?, ?, ?, ?, ?)"
 REFUSALS = """SELECT step, input, reason, proposal FROM refusal WHERE space = ?1 AND (?2 IS NULL OR job = ?2)
   ORDER BY number LIMIT ?3"""
-COUNT_USE = """INSERT INTO usage SELECT value, 1, ?2 FROM json_each(?1) WHERE true
-  ON CONFLICT(n) DO UPDATE SET used = used + 1, last_us = max(last_us, excluded.last_us)"""
+COUNT_USE = """INSERT INTO usage SELECT value, ?3, ?2 FROM json_each(?1) WHERE true
+  ON CONFLICT(n) DO UPDATE SET used = used + excluded.used, last_us = max(last_us, excluded.last_us)"""
+USAGE = "SELECT n, used, last_us FROM json_each(?) asked CROSS JOIN usage ON n = asked.value"
 
 
 def open_job(db: sqlite3.Connection, space: int, spec: Mapping[str, object]) -> Job:
@@ -80,5 +82,10 @@ def refusals(db: sqlite3.Connection, space: int, job: Id | None, limit: int) -> 
     return [Refusal(*row) for row in db.execute(REFUSALS, (space, job, limit))]
 
 
-def count_use(db: sqlite3.Connection, keys: Sequence[int], now_us: int) -> None:
-    db.execute(COUNT_USE, (listed(list(keys)), now_us))
+def count_use(db: sqlite3.Connection, keys: Sequence[int], now_us: int, *, useful: bool) -> None:
+    db.execute(COUNT_USE, (listed(list(keys)), now_us if useful else NO_TIME, 1 if useful else -1))
+
+
+def usage(db: sqlite3.Connection, keys: Sequence[int]) -> dict[int, tuple[int, int]]:
+    """Count and last use of those that were ever counted."""
+    return {n: (used, last_us) for n, used, last_us in db.execute(USAGE, (listed(list(keys)),))}

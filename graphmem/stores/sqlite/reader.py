@@ -13,8 +13,9 @@ import numpy.typing as npt
 
 from graphmem.errors import DeadlineExceeded, NotFound
 from graphmem.schema import Alias, Change, Commit, Edge, EdgeType, Id, Item, Job, Node, NodeKind, Refusal, Source, Space
-from graphmem.stores.base import Candidates, ComposedReads, Floats, Found, Heads, Neighbours, Numbers, Tail
+from graphmem.stores.base import Candidates, ComposedReads, Floats, Found, Heads, Neighbours, Numbers, Tail, Usage
 from graphmem.stores.edgekeys import edge
+from graphmem.stores.headrows import usage_columns
 from graphmem.stores.keys import NUMBER_MASK, SPACE_BITS, node_keys, node_range
 from graphmem.stores.sqlite import check, digest, heads, jobs, journal, times
 from graphmem.stores.sqlite.connect import bounded
@@ -100,6 +101,11 @@ class SqliteReader(ComposedReads):
     @bounded
     def heads(self, numbers: Numbers) -> Heads:
         return heads.read(self._db, self._number, numbers)
+
+    @bounded
+    def usage(self, numbers: Numbers) -> Usage:
+        keys = node_keys(self._number, np.asarray(numbers, np.int64))
+        return usage_columns(keys, jobs.usage(self._db, keys))
 
     @bounded
     def notes_of(self, passages: Numbers) -> tuple[Numbers, Numbers]:

@@ -283,10 +283,10 @@ class SqliteStore:
                 return (f"another process writes: {erase.STILL_THERE}",)
         return remarks
 
-    def used(self, space: Space, ids: Sequence[Id], now_us: int) -> None:
+    def used(self, space: Space, ids: Sequence[Id], now_us: int, *, useful: bool = True) -> None:
         with self._write(durable=False) as derived:
             found = look_up(derived.db, space.number, ids)
-            jobs.count_use(derived.db, [stored.n for stored in found.values()], now_us)
+            jobs.count_use(derived.db, [stored.n for stored in found.values()], now_us, useful=useful)
 
     def rebuild(self, space: Space) -> None:
         with self._write() as derived:
