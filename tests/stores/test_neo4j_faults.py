@@ -516,6 +516,7 @@ def test_a_recall_takes_six_round_trips_and_cut_searches_score_as_whole_ones(
         with store.reader(space) as reader:
             whole = reader.text(terms("gate and garden"), None)
         monkeypatch.setattr(module, "EXACT_LIMIT", exact_limit)
+        monkeypatch.setattr(module, "ALL_WORDS", 0)
         monkeypatch.setattr(module, "OVER_FETCH", 3)
         with store.reader(space) as reader:
             cut = reader.text(terms("gate and garden"), 1)

@@ -49,7 +49,7 @@ ALL_WORDS = 1_000  # passages up to which the text index is asked for all that m
 # 50,000 made-up passages 192 best are all among 500 (.9997 among 400, of 15,000), 10 best among 256.
 OVER_FETCH, OVER_FETCHED = 500, 2.5
 AHEAD = 128  # passages that words find whose heads, token codes and hops come along: recall ranks the 80 best
-NEAR_AHEAD = 96  # and passages of the nearest notes, which come in exact order
+NEAR_AHEAD = 84  # and passages of the nearest notes, which come in exact order
 AHEAD_WINDOW = 64
 
 HEADS = "UNWIND $keys AS key MATCH (n:Zettel {key: key}) WHERE n._head IS NOT NULL RETURN key, n._head"
