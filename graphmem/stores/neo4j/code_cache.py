@@ -129,6 +129,10 @@ class CodeCache:
                 if table is not None and not loading.stop.is_set():
                     self._held.keep(loading.place.space, loading.place.kind, table)
 
+    @property
+    def loading(self) -> bool:
+        return self._loading is not None
+
     def drop(self, space: int) -> None:
         """Forget a space, so that nothing erased stays in memory."""
         with self._lock:
