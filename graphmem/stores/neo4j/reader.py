@@ -44,10 +44,6 @@ from graphmem.stores.neo4j.vector_cache import EXACT_LIMIT, VectorCache, nearest
 from graphmem.stores.neo4j.words import Vocabulary
 from graphmem.stores.scan import cosines, widened
 
-ALL_WORDS = 1_000  # passages up to which the text index is asked for all that match
-# Passages that the text index gives at least beyond that, and times as many as are wanted, to be scored exactly. Of
-# 50,000 made-up passages 192 best are all among 500 (.9997 among 400, of 15,000), 10 best among 256.
-OVER_FETCH, OVER_FETCHED = 500, 2.5
 AHEAD = 128  # passages that words find whose heads, token codes and hops come along: recall ranks the 80 best
 NEAR_AHEAD = 84  # and passages of the nearest notes, which come in exact order
 AHEAD_WINDOW = 64
@@ -282,7 +278,7 @@ class Neo4jReader:
         docs = self._counter.tallies["docs"]
         if not docs or not wanted:
             return Candidates(np.zeros(0, np.int64), np.zeros(0, np.float32))
-        limit = docs + 1 if k is None else self._fetched(k)
+        limit = docs + 1 if k is None else words.fetched(k, docs)
         found = self._ask(WORDS, queries=words.queries(wanted), limit=limit)
         return self._scored(found, wanted, k, limit)
 
@@ -299,11 +295,6 @@ class Neo4jReader:
         numbers, scores = words.scored(hits, wanted, self._counter, found_in)
         found_numbers, best_scores = bm25.best(numbers, scores, k)
         return Candidates(found_numbers, best_scores, not more)
-
-    def _fetched(self, k: int) -> int:
-        """How many passages to ask the text index for, of which the k best by our own scores are wanted."""
-        docs = self._counter.tallies["docs"]
-        return docs + 1 if docs <= ALL_WORDS else min(docs + 1, max(OVER_FETCH, int(OVER_FETCHED * k)))
 
     def _buckets(self, wanted: list[int]) -> list[int]:
         return sorted(set(words.bucket_of(np.array(wanted, np.uint64), self._counter.spread).tolist()))
@@ -332,7 +323,7 @@ class Neo4jReader:
     def search(self, wanted: Wanted) -> Searched:
         terms = words.ordered(wanted.terms, self._vocabulary)
         docs = self._counter.tallies["docs"]
-        limit = self._fetched(wanted.passages)
+        limit = words.fetched(wanted.passages, docs)
         known, keys = self._known_near(wanted)
         how = "known" if known is not None else "chosen" if keys is not None else "within" if self._filtered else "over"
         asked = {
