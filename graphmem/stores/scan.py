@@ -19,6 +19,7 @@ Numbers = npt.NDArray[np.int64]
 
 LARGE = 200_000
 SHARE = 50  # of so many vectors one is looked at: on 100,000 real sentences more brings nothing (recall@10 1.0)
+WIDEST = 8_000
 
 
 def width(dimension: int) -> int:
@@ -84,13 +85,12 @@ def gather(segments: Sequence[Words], places: Numbers) -> Codes:
     return np.ascontiguousarray(np.concatenate(parts, axis=1).T).view(np.uint8)
 
 
-def promising(segments: Sequence[Words], query: Floats, k: int) -> Numbers:
-    """Places of the vectors to score for the k nearest, the most promising first: of one in SHARE by distance (2,000
-    to 8,000) 300, beyond LARGE vectors 800, and half as many again as are wanted."""
+def promising(segments: Sequence[Words], query: Floats, look: int, least: int) -> Numbers:
+    """Places of the `look` vectors to score, the most promising first: by `bit_scores` among one in SHARE, but `least`
+    to WIDEST, by distance."""
     total = sum(segment.shape[1] for segment in segments)
-    look, wide = 300 if total <= LARGE else 800, min(max(total // SHARE, 2_000), 8_000)
-    look = max(look, k + k // 2)
-    places = nearest(distances(segments, encode(query[None])[0]), max(wide, 4 * look))
+    wide = max(min(total // SHARE, WIDEST), least)
+    places = nearest(distances(segments, encode(query[None])[0]), wide)
     scores = bit_scores(gather(segments, places), query)
     return places[np.argsort(-scores, kind="stable")[:look]]
 

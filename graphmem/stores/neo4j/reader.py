@@ -45,6 +45,7 @@ from graphmem.stores.neo4j.words import Vocabulary
 from graphmem.stores.scan import cosines, widened
 
 AHEAD = 128  # passages that words find whose heads, token codes and hops come along: recall ranks the 80 best
+TIES = 8  # more notes than are wanted, as the server's cosines order those that ours hold equal as it likes
 NEAR_AHEAD = 84  # and passages of the nearest notes, which come in exact order
 AHEAD_WINDOW = 64
 
@@ -342,7 +343,7 @@ class Neo4jReader:
         else:
             query = self._fitting(wanted.vector)
             asked |= {"vector": query.astype(np.float64).tolist(), "k": near.width(wanted.notes)}
-            asked |= {"chosen": keys or [], "near_ahead": NEAR_AHEAD}
+            asked |= {"chosen": keys or [], "near_ahead": NEAR_AHEAD, "notes": wanted.notes + TIES}
         if wanted.interval_us is not None:
             asked |= self._interval(wanted.interval_us, wanted.timed)
         hits, held, timed, found, passages = self._read(ahead.SEARCH[wanted.interval_us is not None, how], asked)[0]

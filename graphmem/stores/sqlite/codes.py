@@ -19,9 +19,7 @@ import numpy.typing as npt
 from graphmem.errors import InputError
 from graphmem.stores.keys import NUMBER_MASK, SPACE_BITS, checked, node_keys, node_range
 from graphmem.stores.scan import (
-    Codes as CodeRows,
-)
-from graphmem.stores.scan import (
+    LARGE,
     Floats,
     Numbers,
     at_unit_length,
@@ -32,6 +30,9 @@ from graphmem.stores.scan import (
     promising,
     rounded,
     widened,
+)
+from graphmem.stores.scan import (
+    Codes as CodeRows,
 )
 from graphmem.stores.sqlite.code_cache import CodeCache, Segment, View
 from graphmem.stores.sqlite.keys import listed
@@ -190,7 +191,9 @@ class Codes:
 
     def _approximate(self, space: int, segments: list[Segment], query: Floats, k: int) -> tuple[Numbers, Floats]:
         words = [segment.words for segment in segments]
-        numbers = np.concatenate([segment.numbers for segment in segments])[np.sort(promising(words, query, k))]
+        look = max(300 if sum(segment.count for segment in segments) <= LARGE else 800, k + k // 2)
+        places = np.sort(promising(words, query, look, max(2_000, 4 * look)))
+        numbers = np.concatenate([segment.numbers for segment in segments])[places]
         return best(numbers, cosines(self.vectors(space, numbers), query), k)
 
     def _scores(self, space: int, view: View, query: Floats) -> Floats:
