@@ -99,22 +99,24 @@ class CodeCache:
     def table(self, read: Read, place: Place, at: Counter, count: int) -> Table | None:
         """As of the counter's commit at least, of `count` vectors; one round trip when there is something new. None
         while there is none: then one is loaded, from the second question on, if it fits."""
+        if count * (NUMBER_BYTES + width(place.dimension)) > LIMIT_BYTES:
+            self._held.drop(place.space)
+            return None
         known = self._held.get(place.space, place.kind)
         if known is None or at.seq - known.seq > MAX_COMMITS or at.next - known.next > MAX_NEW:
-            self._want(place, at, count)
+            self._want(place, at)
             return None
         if known.seq >= at.seq:
             return known
         return self._held.keep(place.space, place.kind, newer(known, read, place, at))
 
-    def _want(self, place: Place, at: Counter, count: int) -> None:
+    def _want(self, place: Place, at: Counter) -> None:
         """One space is loaded at a time; others get their turn with a later question."""
         with self._lock:
             known = (place.space, place.kind)
             again = known in self._asked
             self._asked.add(known)
-            fits = count * (NUMBER_BYTES + width(place.dimension)) <= LIMIT_BYTES
-            if not again or not fits or self._closed or self._loading is not None:
+            if not again or self._closed or self._loading is not None:
                 return
             loading = self._loading = Loading(place, at)
             loading.thread = threading.Thread(target=self._load, args=(loading,), name="graphmem codes", daemon=True)

@@ -190,6 +190,19 @@ def test_a_space_that_does_not_fit_is_not_loaded(monkeypatch: pytest.MonkeyPatch
     cache.close()
 
 
+def test_a_space_that_outgrows_the_limit_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LIMIT_BYTES", 30 * 12)
+    graph = Graph()
+    graph.commit(30)
+    cache = CodeCache(graph.read)
+    graph.warm(cache)
+    graph.commit(1)
+    assert graph.table(cache) is None and cache._held.get(SPACE, KIND) is None
+    graph.commit(0, gone={4})
+    assert_same(graph.warm(cache), graph)
+    cache.close()
+
+
 def test_a_load_that_fails_is_tried_again_with_a_later_question() -> None:
     graph = Graph()
     graph.commit(30)
