@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from uuid import uuid4
 
 import numpy as np
@@ -197,3 +198,17 @@ def test_a_recall_takes_six_round_trips_also_after_a_write(store: Neo4jStore, sp
         result = recall(store, space, question, Words(), limit=5)  # type: ignore[arg-type]
         assert result.passages and "approximate: vector search was not exact" in result.degraded
         assert store.round_trips - before <= 6
+
+
+def test_vectors_of_length_zero_break_no_search(store: Neo4jStore, space: Space) -> None:
+    chat = Chat(space)
+    batch = chat.batch(*turns(chat, 0, 20))
+    assert batch.vectors is not None
+    vectors = batch.vectors.copy()
+    vectors[3] = 0
+    store.write(space, replace(batch, vectors=vectors))
+    warm(store, space)
+    assert found(store, space)
+    with store.reader(space) as reader:
+        searched = reader.search(Wanted(("gate",), 0 * QUERY, 5, 10))
+    assert len(searched.notes.numbers) == 0

@@ -165,8 +165,8 @@ def loaded(read: Read, loading: Loading) -> Table | None:
         if sum(len(segment.numbers) for segment in parts) >= SEGMENT:
             segments.append(_joined(parts))
             parts = []
-    if parts:
-        segments.append(_joined(parts))
+    if parts and len((last := _joined(parts)).numbers):
+        segments.append(last)
     return Table(loading.at.seq, loading.at.next, tuple(segments))
 
 
@@ -183,8 +183,12 @@ def _pages(read: Read, place: Place, before: int) -> Iterator[Segment]:
 
 
 def _segment(numbers: Numbers, halves: bytes, dimension: int) -> Segment:
-    codes = encode(np.frombuffer(halves, "<f2").reshape(-1, dimension))
-    return Segment(numbers.astype(np.uint32), columns(codes))
+    """Without vectors of length zero, which are near nothing and which the server refuses to compare."""
+    rows = np.frombuffer(halves, "<f2").reshape(-1, dimension)
+    long = rows.any(axis=1)
+    if not long.all():
+        numbers, rows = numbers[long], rows[long]
+    return Segment(numbers.astype(np.uint32), columns(encode(rows)))
 
 
 def _nothing(dimension: int) -> Segment:
@@ -231,10 +235,11 @@ def _cut(segment: Segment) -> Iterator[Segment]:
 
 
 def chosen(tables: Sequence[Table], query: Floats, k: int, before: int) -> Numbers:
-    """Numbers under `before` of what is to be scored for the k nearest, the most promising first."""
+    """Numbers under `before` of what is to be scored for the k nearest, the most promising first; none for a query of
+    length zero."""
     under = [segment.under(before) for table in tables for segment in table.segments]
     segments = [segment for segment in under if len(segment.numbers)]
-    if not segments:
+    if not segments or not query.any():
         return np.zeros(0, np.int64)
     look = max(LOOK if sum(len(segment.numbers) for segment in segments) <= LARGE else LOOK_LARGE, 5 * k // 2)
     places = promising([segment.words for segment in segments], query, look, 8 * look)

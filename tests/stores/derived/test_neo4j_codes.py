@@ -237,3 +237,24 @@ def test_only_numbers_from_before_the_reader_are_chosen_the_nearest_first() -> N
     assert sorted(chosen([table], query, 5, 10).tolist()) == list(range(1, 10))
     assert len(chosen([table], query, 5, 1)) == 0
     cache.close()
+
+
+def test_a_vector_of_length_zero_is_never_chosen_and_chooses_nothing() -> None:
+    graph = Graph()
+    graph.commit(6)
+    graph.rows[2] = bytes(2 * DIMENSION)
+    cache = CodeCache(graph.read)
+    table = graph.warm(cache)
+    query = np.frombuffer(graph.rows[3], "<f2").astype(np.float32)
+    assert sorted(chosen([table], query, 5, graph.next).tolist()) == [1, 3, 4, 5, 6]
+    assert len(chosen([table], 0 * query, 5, graph.next)) == 0
+    graph.rows[3] = bytes(2 * DIMENSION)
+    graph.changed.append({3})
+    table = graph.table(cache)
+    assert table is not None
+    assert sorted(chosen([table], query, 5, graph.next).tolist()) == [1, 4, 5, 6]
+    graph.rows = dict.fromkeys(graph.rows, bytes(2 * DIMENSION))
+    other = CodeCache(graph.read)
+    assert graph.warm(other).segments == ()
+    cache.close()
+    other.close()
