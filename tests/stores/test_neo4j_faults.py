@@ -23,7 +23,7 @@ from graphmem.analysis import terms
 from graphmem.errors import DeadlineExceeded, SettingError, StoreBusy, StoreError, StoreReadOnly, StoreTooNew
 from graphmem.schema import Batch, NodeKind, Refusal, Space
 from graphmem.stores import open_store
-from graphmem.stores.neo4j import Neo4jStore, migrate
+from graphmem.stores.neo4j import Neo4jStore, migrate, words
 from graphmem.stores.neo4j.connect import Settings, version_of
 from graphmem.stores.neo4j.server import Server as Reached
 from tests.neo4j.server import Server, free_ports
@@ -516,7 +516,8 @@ def test_a_recall_takes_six_round_trips_and_cut_searches_score_as_whole_ones(
         with store.reader(space) as reader:
             whole = reader.text(terms("gate and garden"), None)
         monkeypatch.setattr(module, "EXACT_LIMIT", exact_limit)
-        monkeypatch.setattr(module, "OVER_FETCH", 3)
+        monkeypatch.setattr(words, "ALL_WORDS", 0)
+        monkeypatch.setattr(words, "OVER_FETCH", 3)
         with store.reader(space) as reader:
             cut = reader.text(terms("gate and garden"), 1)
         scores = dict(zip(whole.numbers.tolist(), whole.scores.tolist(), strict=True))

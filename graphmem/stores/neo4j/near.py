@@ -1,6 +1,6 @@
-"""The nearest vectors by the server's index, for spaces with more of them than are all scored: candidates, scored anew
-from their float16 rows. Where the index knows the space it searches within it; else it is asked for twice as many until
-there are enough of the space, at most MAX_NEAR."""
+"""Candidates for the nearest vectors of a space that has more than are all scored, and their scores from their float16
+rows: chosen here by their codes, else by the server's index. Where the index knows the space it searches within it;
+else it is asked for twice as many until there are enough of the space, at most MAX_NEAR."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from graphmem.stores.scan import best, cosines, widened
 LEAST = 512
 MAX_NEAR = 16_384  # what the vector index is asked for at most, where it cannot search within a space
 
+CHOSEN = """UNWIND $chosen AS key MATCH (n:Zettel {key: key}) WHERE n._head IS NOT NULL AND n._half IS NOT NULL
+  RETURN collect([key, n._half, n._head])"""
 NEAR = {
     NodeKind.NOTE: """CALL db.index.vector.queryNodes('graphmem_note_vector', $k, $vector) YIELD node
   WHERE node.space = $space AND node.key < $before RETURN node.key, node._half, node._head""",

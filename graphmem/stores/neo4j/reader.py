@@ -48,6 +48,7 @@ from graphmem.stores.neo4j import (
     words,
 )
 from graphmem.stores.neo4j.ahead import Ahead
+from graphmem.stores.neo4j.code_cache import CodeCache, Place, chosen
 from graphmem.stores.neo4j.counter import LOOK, VECTORS, Counter, absent
 from graphmem.stores.neo4j.model import RELATION, TYPE_OF, full_edge
 from graphmem.stores.neo4j.server import Rows, Server
@@ -55,8 +56,9 @@ from graphmem.stores.neo4j.vector_cache import EXACT_LIMIT, VectorCache, nearest
 from graphmem.stores.neo4j.words import Vocabulary
 from graphmem.stores.scan import cosines, widened
 
-OVER_FETCH = 1_000  # passages that the text index gives at least, to be scored exactly
-AHEAD = 128  # passages of each search whose heads, token codes and hops come along with it
+AHEAD = 128  # passages that words find whose heads, token codes and hops come along: recall ranks the 80 best
+TIES = 8  # more notes than are wanted, as the server's cosines order those that ours hold equal as it likes
+NEAR_AHEAD = 84  # and passages of the nearest notes, which come in exact order
 AHEAD_WINDOW = 64
 
 HEADS = f"""UNWIND $keys AS key MATCH (n:Zettel {{key: key}}) WHERE n._head IS NOT NULL
@@ -74,7 +76,7 @@ EDGES = """UNWIND $ids AS id MATCH (a:Zettel {space: $space, id: id})-[e]->(b:Ze
     RETURN a.key, type(e), b.key, e.start, e.end, e.weight, e.reason, a.id, b.id"""
 WORDS = """UNWIND $queries AS query
   CALL db.index.fulltext.queryNodes('graphmem_words', query, {limit: $limit}) YIELD node
-  RETURN node.key, node._bag, node._head"""
+  RETURN node.key, node._bag"""
 
 
 class Neo4jReader:
@@ -86,13 +88,14 @@ class Neo4jReader:
         space: Space,
         *,
         cache: VectorCache,
+        codes: CodeCache,
         vocabulary: Vocabulary,
         dimension: int,
         filtered: bool,
         deadline_s: float | None,
     ) -> None:
         self.space = space
-        self._server, self._cache, self._vocabulary = server, cache, vocabulary
+        self._server, self._cache, self._codes, self._vocabulary = server, cache, codes, vocabulary
         self._dimension, self._filtered = dimension, filtered
         self._end = None if deadline_s is None else time.monotonic() + deadline_s
         self._base = space.number << SPACE_BITS
@@ -234,8 +237,22 @@ class Neo4jReader:
             matrices = [self._cache.matrix(self._read, number, int(kind), self.seq, self._dimension) for kind in held]
             found, scores, owners = nearest(matrices, query, k, self._counter.next)
             return Candidates(found, scores), owners
+        keys = self._chosen(query, k, held)
+        if keys is not None:
+            return near.rescored(self._ask(near.CHOSEN, chosen=keys)[0][0], query, k)
         rows = [row for kind in held for row in self._near(query, k, kind, wide=near.width(k))]
         return near.rescored(rows, query, k)
+
+    def _chosen(self, query: Floats, k: int, held: Mapping[NodeKind, int]) -> list[int] | None:
+        """Which of these kinds to score for the k nearest, most promising first; None as long as codes are missing."""
+        tables = []
+        for kind, count in held.items():
+            place = Place(self.space.number, int(kind), self._dimension)
+            table = self._codes.table(self._read, place, self._counter, count)
+            if table is None:
+                return None
+            tables.append(table)
+        return self._keys(chosen(tables, query, k, self._counter.next))
 
     def _near(self, query: Floats, k: int, kind: NodeKind, *, wide: int) -> Rows:
         asked = {"vector": query.astype(np.float64).tolist(), "space": self.space.number, "before": self._before}
@@ -287,7 +304,7 @@ class Neo4jReader:
         docs = self._counter.tallies["docs"]
         if not docs or not wanted:
             return Candidates(np.zeros(0, np.int64), np.zeros(0, np.float32))
-        limit = docs + 1 if k is None else min(docs + 1, max(OVER_FETCH, 4 * k))
+        limit = docs + 1 if k is None else words.fetched(k, docs)
         found = self._ask(WORDS, queries=words.queries(wanted), limit=limit)
         return self._scored(found, wanted, k, limit)
 
@@ -296,7 +313,7 @@ class Neo4jReader:
     ) -> Candidates:
         """BM25 of what the index gave. When it gave all that it was asked for there may be more: then the space's own
         statistics (`held`, asked for when not given) tell how many passages have a term."""
-        hits = {key: bag for key, bag, head in found if head is not None and key < self._before}
+        hits = {key: bag for key, bag in found if bag is not None and key < self._before}
         more = len(found) >= limit and limit <= self._counter.tallies["docs"]
         if more and held is None:
             held = self._ask(words.BUCKETS, space=self.space.number, buckets=self._buckets(wanted))
@@ -332,9 +349,9 @@ class Neo4jReader:
     def search(self, wanted: Wanted) -> Searched:
         terms = words.ordered(wanted.terms, self._vocabulary)
         docs = self._counter.tallies["docs"]
-        limit = min(docs + 1, max(OVER_FETCH, 4 * wanted.passages))
-        known = self._known_near(wanted)
-        how = "known" if known is not None else "within" if self._filtered else "over"
+        limit = words.fetched(wanted.passages, docs)
+        known, keys = self._known_near(wanted)
+        how = "known" if known is not None else "chosen" if keys is not None else "within" if self._filtered else "over"
         asked = {
             "queries": words.queries(terms) if docs else [],
             "limit": limit,
@@ -347,10 +364,11 @@ class Neo4jReader:
         }
         if known is not None:
             owners = dict.fromkeys(known[1][known[1] > 0].tolist())
-            asked["owners"] = node_keys(self.space.number, np.array(list(owners)[:AHEAD], np.int64))
+            asked["owners"] = node_keys(self.space.number, np.array(list(owners)[:NEAR_AHEAD], np.int64))
         else:
             query = self._fitting(wanted.vector)
             asked |= {"vector": query.astype(np.float64).tolist(), "k": near.width(wanted.notes)}
+            asked |= {"chosen": keys or [], "near_ahead": NEAR_AHEAD, "notes": wanted.notes + TIES}
         if wanted.interval_us is not None:
             asked |= self._interval(wanted.interval_us, wanted.timed)
         hits, held, timed, found, passages = self._read(ahead.SEARCH[wanted.interval_us is not None, how], asked)[0]
@@ -362,11 +380,12 @@ class Neo4jReader:
         text = self._scored(hits, terms, wanted.passages, limit, held)
         return Searched(text, *known, times.ranked(timed, wanted.timed)[1])
 
-    def _known_near(self, wanted: Wanted) -> tuple[Candidates, Numbers] | None:
-        """The nearest notes, where they are known without the server's index."""
-        if self._counter.tallies["note_vectors"] > EXACT_LIMIT:
-            return None
-        return self._dense(wanted.vector, wanted.notes, (NodeKind.NOTE,))
+    def _known_near(self, wanted: Wanted) -> tuple[tuple[Candidates, Numbers] | None, list[int] | None]:
+        """What is known without the server's index: the nearest notes, or which ones to score for them."""
+        count = self._counter.tallies["note_vectors"]
+        if count > EXACT_LIMIT:
+            return None, self._chosen(self._fitting(wanted.vector), wanted.notes, {NodeKind.NOTE: count})
+        return self._dense(wanted.vector, wanted.notes, (NodeKind.NOTE,)), None
 
     # -- graph
 

@@ -20,6 +20,7 @@ Rows = list[list[Any]]
 T = TypeVar("T")
 
 WRITE_TIMEOUT_S = 600.0
+ASIDE_TIMEOUT_S = 10.0
 FIRST_RETRY_S = 0.05
 MAX_RETRY_DELAY_S = 1.0
 
@@ -66,14 +67,22 @@ class Server:
         or the server wants it, until `end` (of time.monotonic), else for `retry_s`."""
 
         def ask() -> Rows:
-            left = None if end is None else end - time.monotonic()
-            if left is not None and left <= 0:
-                raise DeadlineExceeded("the read ran past its deadline", hint="allow more time", source=self.url)
             with self._counting:
                 self.round_trips += 1
-            return self._run(READ_ACCESS, Query(statement, timeout=left), parameters)
+            return self._read(statement, parameters, end)
 
         return self._again(ask, end)
+
+    def read_aside(self, statement: str, parameters: Mapping[str, Any]) -> Rows:
+        """A read that no caller waits for: not counted, and given up after `ASIDE_TIMEOUT_S`."""
+        end = time.monotonic() + ASIDE_TIMEOUT_S
+        return self._again(lambda: self._read(statement, parameters, end), end)
+
+    def _read(self, statement: str, parameters: Mapping[str, Any], end: float | None) -> Rows:
+        left = None if end is None else end - time.monotonic()
+        if left is not None and left <= 0:
+            raise DeadlineExceeded("the read ran past its deadline", hint="allow more time", source=self.url)
+        return self._run(READ_ACCESS, Query(statement, timeout=left), parameters)
 
     def schema(self, statement: str, parameters: Mapping[str, Any] | None = None) -> Rows:
         """A statement that no transaction of ours may hold, and that may be repeated: schema that is made when it is

@@ -15,6 +15,7 @@ from graphmem.schema import Batch, Commit, ForgetReport, Id, Item, Job, JobState
 from graphmem.stores.base import Reader
 from graphmem.stores.batchwrite import fitting, prepare
 from graphmem.stores.neo4j import check, erase, jobs, journal, kept, undo, vectors, words, write
+from graphmem.stores.neo4j.code_cache import CodeCache
 from graphmem.stores.neo4j.connect import Settings
 from graphmem.stores.neo4j.counter import Counter, put_back, take
 from graphmem.stores.neo4j.migrate import filters, migrate, server_version
@@ -58,7 +59,8 @@ class Neo4jStore:
         self.read_only = read_only
         self._server = Server(Settings.of(url), retry_s=retry_s)
         self.url = self._server.url
-        self._cache = VectorCache(self.url)
+        self._cache = VectorCache()
+        self._codes = CodeCache(self._server.read_aside)
         self._vocabularies: dict[int, Vocabulary] = {}
         self._settling = threading.Lock()
         self._settled: int | None = None
@@ -139,6 +141,7 @@ class Neo4jStore:
             self._server,
             space,
             cache=self._cache,
+            codes=self._codes,
             vocabulary=self._vocabulary(space),
             dimension=self._dimension,
             filtered=self._filtered,
@@ -252,7 +255,7 @@ class Neo4jStore:
         return report
 
     def _forgotten(self, space: Space) -> None:
-        self._cache.drop(space.number)
+        self._drop(space)
         self._vocabularies.pop(space.number, None)
 
     def used(self, space: Space, ids: Sequence[Id], now_us: int, *, useful: bool = True) -> None:
@@ -270,7 +273,12 @@ class Neo4jStore:
 
     def rebuild(self, space: Space) -> None:
         self._in(space, lambda tx, counter, means, again: check.rebuild(tx, space, counter, means.vocabulary))  # noqa: ARG005
+        self._drop(space)
+
+    def _drop(self, space: Space) -> None:
         self._cache.drop(space.number)
+        self._codes.drop(space.number)
 
     def close(self) -> None:
+        self._codes.close()
         self._server.close()

@@ -6,35 +6,23 @@ other vectors. One round trip for what came since, none while nothing does.
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from graphmem.stores.headrows import HEAD, HeadRows
 from graphmem.stores.keys import NUMBER_MASK, node_range
+from graphmem.stores.neo4j.held import MAX_COMMITS, Held, told_since
 from graphmem.stores.neo4j.nodes import Read
 from graphmem.stores.scan import Floats, Numbers, at_unit_length, best, rounded, widened
 
-EXACT_LIMIT = 20_000  # vectors of the asked kinds; above it the server's index is asked
+EXACT_LIMIT = 20_000  # vectors of the asked kinds; above it codes choose what is scored
 LIMIT_BYTES = 96 << 20  # of all spaces together
-MAX_COMMITS = 500  # more than so many commits behind: everything is read again
 
 ALL = """MATCH (n:Zettel) WHERE n.key >= $low AND n.key <= $high AND n._kind = $kind AND n._head IS NOT NULL
-  AND n._half IS NOT NULL RETURN n.key, n._half, n._head ORDER BY n.key"""
-# What came, and of older nodes what changed: without vector and head when it went.
-SINCE = """MATCH (c:_Commit {space: $space}) WHERE c.seq > $after AND c.seq <= $seq
-  CALL (c) {
-    MATCH (n:Zettel) WHERE n.key >= $base + c.first AND n.key < $base + c.first + c.nodes AND n._kind = $kind
-      RETURN n.key AS key, n
-    UNION ALL UNWIND c.touched AS key OPTIONAL MATCH (n:Zettel {key: key}) RETURN key, n
-  }
-  WITH DISTINCT key, n, n._kind = $kind AND n._head IS NOT NULL AND n._half IS NOT NULL AS searched
-  RETURN key, CASE WHEN searched THEN n._half END, CASE WHEN searched THEN n._head END"""
+  AND n._half IS NOT NULL WITH n ORDER BY n.key RETURN collect(n.key), collect(n._half), collect(n._head)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,62 +41,38 @@ class Matrix:
 
 
 class VectorCache:
-    """One for a store, safe to share between threads. The spaces least recently asked go first."""
+    """One for a store, safe to share between threads."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._lock = threading.Lock()
-        self._held: OrderedDict[tuple[int, int], Matrix] = OrderedDict()
+    def __init__(self) -> None:
+        self._held: Held[Matrix] = Held(LIMIT_BYTES)
 
     def matrix(self, read: Read, space: int, kind: int, seq: int, dimension: int) -> Matrix:
         """As of the commit `seq` at least. One round trip when there is something new."""
-        with self._lock:
-            known = self._held.get((space, kind))
+        known = self._held.get(space, kind)
         if known is not None and known.seq >= seq:
             return known
         if known is None or seq - known.seq > MAX_COMMITS:
             low, high = node_range(space)
-            made = _matrix(seq, read(ALL, {"low": low, "high": high, "kind": kind}), dimension)
+            keys, halves, heads = read(ALL, {"low": low, "high": high, "kind": kind})[0]
+            numbers = np.array(keys, np.int64) & NUMBER_MASK
+            made = _matrix(seq, numbers, b"".join(halves), b"".join(heads), dimension=dimension)
         else:
             made = _newer(known, seq, read, space=space, kind=kind, dimension=dimension)
-        return self._keep(space, kind, made)
-
-    def _keep(self, space: int, kind: int, made: Matrix) -> Matrix:
-        with self._lock:
-            known = self._held.get((space, kind))
-            if known is None or known.seq < made.seq:
-                self._held[space, kind] = made
-            self._held.move_to_end((space, kind))
-            total = sum(matrix.size_bytes for matrix in self._held.values())
-            for key in list(self._held):
-                if total <= LIMIT_BYTES or key[0] == space:
-                    break
-                total -= self._held.pop(key).size_bytes
-        return made
+        return self._held.keep(space, kind, made)
 
     def drop(self, space: int) -> None:
         """Forget a space, so that nothing erased stays in memory."""
-        with self._lock:
-            for key in list(self._held):
-                if key[0] == space:
-                    del self._held[key]
+        self._held.drop(space)
 
 
-def _matrix(seq: int, found: Sequence[Sequence[Any]], dimension: int) -> Matrix:
-    numbers = np.fromiter((row[0] for row in found), np.int64, len(found)) & NUMBER_MASK
-    vectors = widened(b"".join(row[1] for row in found), dimension)
-    heads = np.frombuffer(b"".join(row[2] for row in found), HEAD)
-    return Matrix(seq, numbers, at_unit_length(vectors), heads)
+def _matrix(seq: int, numbers: Numbers, halves: bytes, heads: bytes, *, dimension: int) -> Matrix:
+    return Matrix(seq, numbers, at_unit_length(widened(halves, dimension)), np.frombuffer(heads, HEAD))
 
 
 def _newer(known: Matrix, seq: int, read: Read, *, space: int, kind: int, dimension: int) -> Matrix:
-    base = node_range(space)[0]
-    asked = {"space": space, "after": known.seq, "seq": seq, "kind": kind, "base": base}
-    told = read(SINCE, asked)
-    gone = [row[0] for row in told if row[1] is None]
-    fresh = {row[0]: row for row in told if row[1] is not None}
-    new = _matrix(seq, [fresh[key] for key in sorted(fresh)], dimension)
-    kept = ~np.isin(known.numbers, np.concatenate([np.array(gone, np.int64) & NUMBER_MASK, new.numbers]))
+    told = told_since(read, space, kind, known.seq, seq)
+    new = _matrix(seq, told.numbers, told.halves, told.heads, dimension=dimension)
+    kept = ~np.isin(known.numbers, told.changed)
     if not kept.all():
         known = Matrix(known.seq, known.numbers[kept], known.unit[kept], known.heads[kept])
     numbers = np.concatenate([known.numbers, new.numbers])

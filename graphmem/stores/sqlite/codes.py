@@ -19,22 +19,20 @@ import numpy.typing as npt
 from graphmem.errors import InputError
 from graphmem.stores.keys import NUMBER_MASK, SPACE_BITS, checked, node_keys, node_range
 from graphmem.stores.scan import (
-    Codes as CodeRows,
-)
-from graphmem.stores.scan import (
+    LARGE,
     Floats,
     Numbers,
     at_unit_length,
     best,
-    bit_scores,
     columns,
     cosines,
-    distances,
     encode,
-    gather,
-    nearest,
+    promising,
     rounded,
     widened,
+)
+from graphmem.stores.scan import (
+    Codes as CodeRows,
 )
 from graphmem.stores.sqlite.code_cache import CodeCache, Segment, View
 from graphmem.stores.sqlite.keys import listed
@@ -44,8 +42,6 @@ __all__ = ["FORMAT", "CodeCache", "Codes", "TokenCodes"]
 FORMAT = 1
 BLOCK = 256  # vectors a block: a write of one vector rewrites at most 13 kB
 EXACT_LIMIT = 20_000
-LARGE = 200_000
-SHARE = 50  # of so many vectors one is looked at: on 100,000 real sentences more brings nothing (recall@10 1.0)
 BATCH = 2048  # vectors read at a time when none are kept
 
 PUT_VECTOR = "INSERT INTO vector VALUES(?, ?, ?)"
@@ -195,14 +191,9 @@ class Codes:
 
     def _approximate(self, space: int, segments: list[Segment], query: Floats, k: int) -> tuple[Numbers, Floats]:
         words = [segment.words for segment in segments]
-        total = sum(segment.count for segment in segments)
-        look, wide = 300 if total <= LARGE else 800, min(max(total // SHARE, 2_000), 8_000)
-        look = max(look, k + k // 2)
-        places = nearest(distances(words, encode(query[None])[0]), max(wide, 4 * look))
-        if look < len(places):
-            scores = bit_scores(gather(words, places), query)
-            places = places[np.argpartition(-scores, look)[:look]]
-        numbers = np.concatenate([segment.numbers for segment in segments])[np.sort(places)]
+        look = max(300 if sum(segment.count for segment in segments) <= LARGE else 800, k + k // 2)
+        places = np.sort(promising(words, query, look, max(2_000, 4 * look)))
+        numbers = np.concatenate([segment.numbers for segment in segments])[places]
         return best(numbers, cosines(self.vectors(space, numbers), query), k)
 
     def _scores(self, space: int, view: View, query: Floats) -> Floats:
