@@ -47,7 +47,7 @@ class NextGate:
 
     def guesses_from(self, residual: torch.Tensor) -> list[Guess]:
         """Of one token, from what `norm` would be given, [1, H]. Where the norm only scales and the router only takes
-        its largest logits, one product with the router's weights says the same in a third of the time (85 us)."""
+        its largest logits, one product with the router's weights says the same in 24 us instead of 44."""
         if self._choices is None:
             self._choices = self._plain_choices(residual)
         if not self._choices:
