@@ -16,7 +16,7 @@ from graphmem.stores.scan import Numbers
 MAX_COMMITS = 500  # more than so many commits behind: everything is read again
 
 # What came, and of older nodes what changed: without vector and head when it went. Collected, because a row of its own
-# costs the driver four times what it costs in a list (25 for 6 ms, 1,000 rows).
+# costs the driver four times what it costs in a list (22 for 6 ms, 1,000 rows).
 SINCE = """MATCH (c:_Commit {space: $space}) WHERE c.seq > $after AND c.seq <= $seq
   CALL (c) {
     MATCH (n:Zettel) WHERE n.key >= $base + c.first AND n.key < $base + c.first + c.nodes AND n._kind = $kind
