@@ -14,7 +14,7 @@ import pytest
 
 from graphmem.schema import Batch, Space
 from graphmem.stores.sqlite import SqliteStore
-from tests.api.conftest import environment, run_cli
+from tests.api.conftest import SAMPLE, environment, run_cli
 from tests.stores.building import Chat, sentences
 
 BATCHES, TURNS = 120, 12
@@ -38,14 +38,16 @@ def batch(space: Space, number: int) -> Batch:
     return chat.batch(*(chat.turn(n, text, "Ada", f"Place {n}") for n, text in enumerate(texts)), durable=False)
 
 
-def test_the_sample_is_copied_and_answers_alike(sample_store: Path, tmp_path: Path) -> None:
-    target = tmp_path / "copy.db"
-    done = run_cli("copy", sample_store, target)
+def test_the_sample_is_copied_and_answers_alike(tmp_path: Path) -> None:
+    """From a store of its own: what answers cite counts as use, weighs in ranking, and is no part of a copy."""
+    source, target = tmp_path / "sample.db", tmp_path / "copy.db"
+    assert run_cli("ingest", SAMPLE, "--into", source).returncode == 0
+    done = run_cli("copy", source, target)
     assert done.returncode == 0, done.stderr
     assert "same digest" in done.stdout
     asked = [
         run_cli("recall", "Where does Ines have her studio?", "--store", store, "-o", "json").stdout
-        for store in (sample_store, target)
+        for store in (source, target)
     ]
     told = [{name: value for name, value in json.loads(text).items() if name != "work"} for text in asked]
     assert told[0] == told[1]
