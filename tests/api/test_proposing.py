@@ -162,6 +162,10 @@ def test_a_resumed_job_says_that_it_goes_on_without_proposals(
     assert begun.returncode == 6
     broken.write_text(jsonl({"text": "A late kite flew. It was red."}), encoding="utf-8")
     job = json.loads(begun.stdout)["job"]
+    unasked = run_cli("jobs", "resume", job, "--store", store, GRAPHMEM_PROPOSE="1", **where(endpoint))
+    assert unasked.returncode == 2
+    assert "is asked in at most 4 calls" in unasked.stderr
+    assert "needs a yes" in unasked.stderr
     resumed = run_cli("jobs", "resume", job, "--store", store)
     assert resumed.returncode == 0, resumed.stderr
     assert "begun with proposals of openai:kites" in resumed.stderr
@@ -235,7 +239,7 @@ def twins(folder: Path, proposer: Any) -> tuple[graphmem.Memory, graphmem.Memory
 
 @pytest.mark.slow
 def test_the_refactorised_smollm2_changes_no_evidence(tmp_path: Path) -> None:
-    """Half a minute a passage on two cores. What it proposes is mostly refused; whatever it is, evidence stays."""
+    """Some ten seconds a passage. What it proposes is mostly refused; whatever it is, evidence stays."""
     try:
         store_at("smollm2")
     except NotFound as missing:
