@@ -298,7 +298,7 @@ def _state_of(file: File) -> tuple[int, int]:
 
 @contextmanager
 def _interrupts_set(stop: threading.Event) -> Iterator[None]:
-    """Ctrl-C sets `stop`, so that the batch under way is finished first (while a model is asked about it, the call is); a
+    """Ctrl-C sets `stop`, so that the batch under way is finished first (the call, while a model is asked about it); a
     second one interrupts at once."""
     if (
         threading.current_thread() is not threading.main_thread()

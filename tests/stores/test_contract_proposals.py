@@ -231,6 +231,18 @@ def test_nothing_of_a_forgotten_passage_stays_in_what_was_proposed_or_refused(
                 assert word not in held, (file.name, word)
 
 
+def test_the_question_before_goes_from_the_context_of_a_proposed_note_too(store: Store) -> None:
+    memory = memory_of(store, "asked", Telling(lambda text: {"notes": [{"quote": " ".join(text.split()[:3])}]}))
+    memory.remember("Where is the crimson boat?", speaker="Ada", session="s", at="2023-05-08")
+    memory.remember("It lies in Lund. The harbour is small.", speaker="Ben", session="s", at="2023-05-08")
+    asked = memory.recall("crimson boat").passages[0].passage.id
+    (context,) = [note.context for note in notes(memory) if note.text == "It lies in"]
+    assert "crimson boat" in context
+    memory.forget(asked)
+    assert [note.text for note in notes(memory) if note.made_by == "proposer"] == ["It lies in"]
+    assert not any("crimson" in note.context for note in notes(memory))
+
+
 def test_kept_replies_go_when_something_is_forgotten(store: Store) -> None:
     telling = Telling(lambda text: {"notes": [{"quote": text[:8]}]})
     memory = memory_of(store, "kept", telling)
