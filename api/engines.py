@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 CONVERTED = "smollm2"
 MANIFEST = "manifest.json"
 #: Tokens of a proposal's answer by a small model: as much as it can keep in order.
-PROPOSAL_TOKENS = 160
+PROPOSAL_TOKENS = 96
 #: Passages that a small model is shown: more evidence confuses it, and takes time to read.
 EVIDENCE = 3
 RULES = "Answer the question from the evidence in one short sentence."

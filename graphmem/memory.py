@@ -137,16 +137,21 @@ class Memory:
         start: int = 0,
         progress: Callable[[int], None] | None = None,
         durable: bool = True,
+        is_stopped: Callable[[], bool] | None = None,
     ) -> Report:
         """Remembers a whole source in batches, each one transaction.
 
         A source with a digest is written once: the same digest again changes nothing, another digest under the same
         outside id is a new revision that supersedes the old one. A source without a digest is live: drafts are
         appended. With a `job`, the item's cursor is committed with each batch; `start` resumes behind it.
+        Where a proposer is asked, `is_stopped` is looked at before each call and ends all with KeyboardInterrupt; the
+        batch under way is then not written.
         """
         from graphmem.pipeline import Origin
 
         origin = Origin(job.id if job else None, item, cause="ingest" if job else "remember", durable=durable)
+        if is_stopped is not None:
+            origin = replace(origin, is_stopped=is_stopped)
         if source.digest:
             return self._pipeline.ingest(source, drafts, origin, start=start, progress=progress)
         return self._pipeline.append(source, drafts, origin)

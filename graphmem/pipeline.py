@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from graphmem.analysis import embedded_text
 from graphmem.construct import Asking, Constructed, Constructor, note_texts
+from graphmem.construct.proposing import go_on
 from graphmem.embed import Ahead
 from graphmem.errors import Conflict
 from graphmem.oldnotes import near, standing
@@ -58,6 +59,7 @@ class Origin:
     actor: str = "user"
     cause: str = "remember"
     durable: bool = True
+    is_stopped: Callable[[], bool] = go_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,7 @@ class Pipeline:
                     self.store.put_items(self.space, items)
                 return Report(job=origin.job, seq=reader.seq, skipped=len(placed.passages))
             known = self._known(reader, placed.source, placed.passages)
-        asking = Asking(origin.job, partial(near, self.store, self.space))
+        asking = Asking(origin.job, partial(near, self.store, self.space), origin.is_stopped)
         built = self.constructor.build(
             self.space.key, placed.source, placed.passages, known=known, before=placed.before, asking=asking
         )

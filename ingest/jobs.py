@@ -214,15 +214,21 @@ class _Run:
             if self.stop.is_set():
                 raise self._stopped()
 
-        report = self.memory.remember_many(
-            drafts,
-            source=source,
-            job=self.job,
-            item=entry.key,
-            start=start,
-            progress=batch_written,
-            durable=False,
-        )
+        try:
+            report = self.memory.remember_many(
+                drafts,
+                source=source,
+                job=self.job,
+                item=entry.key,
+                start=start,
+                progress=batch_written,
+                durable=False,
+                is_stopped=self.stop.is_set,
+            )
+        except KeyboardInterrupt:
+            if not self.stop.is_set():
+                raise
+            raise self._stopped() from None
         sums = {name: getattr(self.total, name) + getattr(report, name) for name in SUMMED}
         self.total = replace(self.total, seq=max(self.total.seq, report.seq), **sums)
         return report
@@ -292,7 +298,8 @@ def _state_of(file: File) -> tuple[int, int]:
 
 @contextmanager
 def _interrupts_set(stop: threading.Event) -> Iterator[None]:
-    """Ctrl-C sets `stop`, so that the batch under way is finished first; a second one interrupts at once."""
+    """Ctrl-C sets `stop`, so that the batch under way is finished first (the call, while a model is asked about it); a
+    second one interrupts at once."""
     if (
         threading.current_thread() is not threading.main_thread()
         or signal.getsignal(signal.SIGINT) is not signal.default_int_handler

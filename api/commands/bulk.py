@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -78,12 +78,17 @@ def ingest(
             print_json(asdict(cost))
         return
     if propose and not yes:
-        confirm(f"Ask {llm}?", needs="asking a model about every passage")
+        agree(llm)
     with (
         proposing(llm, wanted=propose, caps=caps) as proposer,
         open_memory(into, space, existing=False, proposer=proposer) as memory,
     ):
         finish(memory, lambda progress: run(memory, paths, progress=progress), output)
+
+
+def agree(llm: str) -> None:
+    """Asks whether the model may be asked: a bulk job costs many calls."""
+    confirm(f"Ask {llm}?", needs="asking a model about every passage")
 
 
 def told_of(cost: Estimate, llm: str, caps: Caps) -> str:
@@ -197,6 +202,7 @@ def resume(
     max_calls: MaxCalls = CALLS,
     max_tokens: MaxTokens = TOKENS,
     max_seconds: MaxSeconds = SECONDS,
+    yes: Yes = False,
     space: Space = SPACE,
     output: Format = Output.TEXT,
 ) -> None:
@@ -206,6 +212,14 @@ def resume(
     from graphmem.ingest import ingest as run
 
     caps = Caps(max_calls, max_tokens, max_seconds)
+    with open_memory(store, space, read_only=True) as memory:
+        spec = memory.job(id).spec
+    if propose:
+        foretell(spec, llm, caps)
+    elif "proposer" in spec:
+        note(f"this job was begun with proposals of {spec['proposer']}; it goes on without: --propose asks again")
+    if propose and not yes:
+        agree(llm)
     with (
         proposing(llm, wanted=propose, caps=caps) as proposer,
         open_memory(store, space, proposer=proposer) as memory,
@@ -214,10 +228,17 @@ def resume(
         if job.spec.get("kind") == "organize":
             organize.tell(organize.run(memory, job=job.id), output)
             return
-        asked = job.spec.get("proposer")
-        if asked and proposer is None:
-            note(f"this job was begun with proposals of {asked}; it goes on without: --propose asks again")
         finish(memory, lambda progress: run(memory, [], progress=progress, resume=job.id), output)
+
+
+def foretell(spec: Mapping[str, object], llm: str, caps: Caps) -> None:
+    """What asking about a job's inputs would take, those that are done counted as well."""
+    from graphmem.ingest import estimate
+
+    paths = spec.get("paths")
+    found = [str(path) for path in paths if Path(str(path)).exists()] if isinstance(paths, list | tuple) else []
+    if found:
+        note(told_of(estimate(found, manner=manner_of(llm)), llm, caps))
 
 
 @jobs.command()

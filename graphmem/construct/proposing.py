@@ -26,13 +26,19 @@ def nothing_near(_: str) -> Sequence[Note]:
     return ()
 
 
+def go_on() -> bool:
+    """Where nobody says stop."""
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Asking:
     """For which job a batch is asked about, and where old notes come from: `near` gives those that share words with a
-    text, best first."""
+    text, best first. Once `is_stopped`, no further call is made and KeyboardInterrupt raised: a batch may be many."""
 
     job: Id | None = None
     near: Near = nothing_near
+    is_stopped: Callable[[], bool] = go_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,8 @@ class Round:
         return self.found
 
     def _ask(self, group: Sequence[Question]) -> None:
+        if self.asking.is_stopped():
+            raise KeyboardInterrupt
         passages = [question.passage for question in group]
         job = self.asking.job
         spent = self.spent if job is None else self.proposer.spent(job)

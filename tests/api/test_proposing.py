@@ -14,14 +14,14 @@ import pytest
 import graphmem
 from graphmem.api.engines import store_at
 from graphmem.api.generators import close, generator_of, manner_of, proposer_of, stays_here
-from graphmem.construct import BRIEF, FULL, Caps
+from graphmem.construct import BRIEF, FULL, Caps, Proposer
 from graphmem.embed import HashEmbedder
 from graphmem.errors import NotFound, SettingError
 from graphmem.ingest import estimate, ingest
-from tests.api.conftest import run_cli
+from tests.api.conftest import SAMPLE, run_cli
 from tests.api.serving import served
 from tests.api.test_graphql import post
-from tests.construct.hostile import passages_in
+from tests.construct.hostile import Saying, Telling, passages_in
 from tests.ingest.files import jsonl, written
 from tests.moe_runtime.serving import small_store
 
@@ -162,6 +162,10 @@ def test_a_resumed_job_says_that_it_goes_on_without_proposals(
     assert begun.returncode == 6
     broken.write_text(jsonl({"text": "A late kite flew. It was red."}), encoding="utf-8")
     job = json.loads(begun.stdout)["job"]
+    unasked = run_cli("jobs", "resume", job, "--store", store, GRAPHMEM_PROPOSE="1", **where(endpoint))
+    assert unasked.returncode == 2
+    assert "is asked in at most 4 calls" in unasked.stderr
+    assert "needs a yes" in unasked.stderr
     resumed = run_cli("jobs", "resume", job, "--store", store)
     assert resumed.returncode == 0, resumed.stderr
     assert "begun with proposals of openai:kites" in resumed.stderr
@@ -222,9 +226,31 @@ def test_an_engine_with_random_weights_is_refused_all_along(tmp_path: Path) -> N
         close(generator)
 
 
+def test_over_the_whole_sample_a_refused_model_changes_nothing_and_an_honest_one_no_evidence(tmp_path: Path) -> None:
+    refused, honest = Proposer(Saying(("No.",))), Proposer(Telling(first_words))
+    plain, memory = twins(tmp_path / "refused", refused)
+    same, more = twins(tmp_path / "honest", honest)
+    reports = [ingest(one, [SAMPLE]) for one in (plain, memory, same, more)]
+    assert memory.digest() == plain.digest() == same.digest()
+    assert more.evidence_digest() == plain.evidence_digest()
+    assert more.digest() != plain.digest()
+    assert reports[1].refusals == reports[1].passages > 100
+    assert reports[3].accepted > 50
+    assert reports[3].calls == reports[1].calls == estimate([SAMPLE], manner=FULL).asking.calls
+    assert more.check() == []
+    for opened in (plain, memory, same, more):
+        opened.close()
+
+
+def first_words(text: str) -> dict[str, Any]:
+    words = text.split()[:4]
+    return {"notes": [{"quote": " ".join(words)}], "entities": [{"name": words[0]}]}
+
+
 def twins(folder: Path, proposer: Any) -> tuple[graphmem.Memory, graphmem.Memory]:
     """Two memories whose ids are the same for the same content, one with a proposer."""
     made = []
+    folder.mkdir(exist_ok=True)
     for name, given in (("plain", None), ("asked", proposer)):
         memory = graphmem.open(str(folder / f"{name}.db"), embedder=HashEmbedder())
         memory.store.space("twin", key=b"k" * 32)
@@ -235,7 +261,7 @@ def twins(folder: Path, proposer: Any) -> tuple[graphmem.Memory, graphmem.Memory
 
 @pytest.mark.slow
 def test_the_refactorised_smollm2_changes_no_evidence(tmp_path: Path) -> None:
-    """Half a minute a passage on two cores. What it proposes is mostly refused; whatever it is, evidence stays."""
+    """Some ten seconds a passage. What it proposes is mostly refused; whatever it is, evidence stays."""
     try:
         store_at("smollm2")
     except NotFound as missing:

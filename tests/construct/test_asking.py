@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from graphmem.answer.base import Prompt
 from graphmem.construct import FULL, Asking, Caps, Constructed, Constructor, Proposer, cost
@@ -92,6 +94,18 @@ def test_one_bad_answer_costs_only_itself() -> None:
     (refusal,) = built.refusals
     assert refusal.input_id == TURNS[1].id
     assert "is not JSON" in refusal.reason
+
+
+@settings(max_examples=100, deadline=None)
+@given(before=st.text(max_size=80), broken=st.text(max_size=80), after=st.text(max_size=80))
+def test_whatever_stands_between_and_in_a_broken_answer_the_others_are_read(
+    before: str, broken: str, after: str
+) -> None:
+    first, third = answer(1, notes=[{"quote": "hens"}]), answer(3, notes=[{"quote": "hives"}])
+    reply = f'{before}{first}{before}{{"passage": 2, {broken}{third}{after}'
+    built = constructed(Proposer(Saying((reply,))))
+    assert [text for text in new_notes(built) if text in ("hens", "hives")] == ["hens", "hives"]
+    assert set(RULES.notes) <= set(built.notes)
 
 
 def test_a_reply_that_breaks_off_keeps_what_was_whole() -> None:

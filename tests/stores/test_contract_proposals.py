@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from graphmem.answer import Generator
 from graphmem.answer.base import Prompt
 from graphmem.construct import Asking, Caps, Proposer
 from graphmem.embed import HashEmbedder
+from graphmem.errors import Conflict, JobError
 from graphmem.ingest import ingest
 from graphmem.memory import Memory
 from graphmem.schema import EdgeType, Id, ItemState, JobState, NodeKind, Note, Refusal, Report
@@ -153,6 +156,27 @@ def test_a_killed_job_goes_on_without_asking_twice(store: Store, tmp_path: Path)
     assert [item.state for item in memory.items(job.id)] == [ItemState.DONE]
 
 
+def test_ctrl_c_while_a_model_is_asked_ends_after_the_call_and_the_job_can_go_on(store: Store, tmp_path: Path) -> None:
+    turns = [{"speaker": "Ada", "text": f"I saw kite {n} today. It flew."} for n in range(40)]
+    kites = written(tmp_path, "kites.jsonl", jsonl(*turns))
+    pressed = list[int]()
+
+    def note_of(text: str) -> dict[str, Any]:
+        if not pressed:
+            pressed.append(1)
+            os.kill(os.getpid(), signal.SIGINT)
+        return {"notes": [{"quote": " ".join(text.split()[:4])}]}
+
+    telling = Telling(note_of)
+    memory = memory_of(store, "stopped", telling)
+    with pytest.raises(JobError, match="stopped after 0 of 1 inputs"):
+        ingest(memory, [kites])
+    assert (len(telling.prompts), memory.counts()["note"]) == (1, 0)
+    (job,) = memory.jobs()
+    assert ingest(memory, resume=job.id).accepted == 40
+    assert len(telling.prompts) == 4  # the first reply was kept
+
+
 # -- what is forgotten
 
 
@@ -205,6 +229,18 @@ def test_nothing_of_a_forgotten_passage_stays_in_what_was_proposed_or_refused(
             held = file.read_bytes().lower()
             for word in (b"crimson", b"boat", b"ines vega"):
                 assert word not in held, (file.name, word)
+
+
+def test_the_question_before_goes_from_the_context_of_a_proposed_note_too(store: Store) -> None:
+    memory = memory_of(store, "asked", Telling(lambda text: {"notes": [{"quote": " ".join(text.split()[:3])}]}))
+    memory.remember("Where is the crimson boat?", speaker="Ada", session="s", at="2023-05-08")
+    memory.remember("It lies in Lund. The harbour is small.", speaker="Ben", session="s", at="2023-05-08")
+    asked = memory.recall("crimson boat").passages[0].passage.id
+    (context,) = [note.context for note in notes(memory) if note.text == "It lies in"]
+    assert "crimson boat" in context
+    memory.forget(asked)
+    assert [note.text for note in notes(memory) if note.made_by == "proposer"] == ["It lies in"]
+    assert not any("crimson" in note.context for note in notes(memory))
 
 
 def test_kept_replies_go_when_something_is_forgotten(store: Store) -> None:
@@ -270,8 +306,6 @@ def test_links_lead_to_old_notes_that_were_offered_and_are_still_there(store: St
 
 
 def test_a_batch_that_meets_a_conflict_asks_once_and_counts_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    from graphmem.errors import Conflict
-
     telling = Telling(lambda text: {"notes": [{"quote": text[:8]}]})
     memory = memory_of(store, "conflict", telling)
     write, failed = store.write, list[int]()
