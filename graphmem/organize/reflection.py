@@ -16,15 +16,17 @@ from graphmem.stores.base import Floats, Numbers
 
 Flags = npt.NDArray[np.bool_]
 MAD = 1.4826  # makes a median absolute deviation a standard deviation
+#: Cosines that differ by less tell nothing.
+LEAST_SPREAD = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Reflection:
     """`out`: a statement less plausible than so many deviations under the median leaves its scene. `kept`: one that is
-    to speak for the person, and the scene it stands in, are at least so far above it."""
+    to speak for the person, and the scene it stands in, are at least so far above it (under it, where negative)."""
 
     out: float = -2.0
-    kept: float = 0.0
+    kept: float = -0.5
     same: float = 0.95  # cosine from which two statements are one in other words
     others: int = 3  # occasions that a statement should come back on
 
@@ -35,10 +37,10 @@ def plausibility(near: Floats, recurrence: Floats) -> Floats:
 
 
 def robust(values: Floats) -> Floats:
-    """Deviations from the median; zeros where more than half of the values are alike."""
+    """Deviations from the median, in robust standard deviations of at least LEAST_SPREAD."""
     middle = np.median(values)
     spread = MAD * float(np.median(np.abs(values - middle)))
-    return np.asarray((values - middle) / spread if spread > 1e-6 else np.zeros(len(values)), np.float32)
+    return np.asarray((values - middle) / max(spread, LEAST_SPREAD), np.float32)
 
 
 def recurrence(vectors: Floats, session: Numbers, others: int) -> Floats:

@@ -148,6 +148,9 @@ def minted(key: bytes, subject: Id, members: frozenset[Id], stored: dict[Id, Not
 
 
 def scene_note(facts: Facts, rows: Sequence[int], id: Id, old: Note | None) -> Note:
+    """A stored scene of the same facts stays as it is, though its words may weigh otherwise by now."""
+    if old is not None and old.parents == tuple(facts.notes[row].id for row in rows):
+        return old
     notes, vectors = [facts.notes[row] for row in rows], facts.vectors[list(rows)]
     order = [at for at, note in enumerate(notes) if says_something(note)] or list(range(len(rows)))
     words = keywords(notes, order, facts.background)
