@@ -95,9 +95,9 @@ def speaking(facts: Facts, rows: Sequence[int], reflect: Reflection | None) -> F
     if reflect is None:
         return own
     plausible = facts.plausible[list(rows)]
-    if plausible.mean() < reflect.kept:
+    if plausible.mean() < reflect.scene:
         return np.zeros(len(rows), bool)
-    return np.asarray(own & (plausible >= reflect.kept) & ~facts.theirs[list(rows)])
+    return np.asarray(own & (plausible >= reflect.kept) & ~facts.echoed[list(rows)])
 
 
 def claims_elsewhere(reader: Reader, stored: Note, facts: Facts, era: int) -> list[Claim]:
