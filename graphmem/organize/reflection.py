@@ -27,6 +27,7 @@ class Reflection:
 
     out: float = -2.0
     kept: float = 0.0
+    clear: float = 0.5  # statements so far above it speak before others of their scene
     scene: float = -0.5
     same: float = 0.95  # cosine from which two statements are one in other words
     others: int = 3  # occasions that a statement should come back on
