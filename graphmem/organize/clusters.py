@@ -30,7 +30,7 @@ class Gathering:
     entity: float = 0.2  # what a shared entity adds
     link: float = 0.3  # what a link adds, times its weight
     common: int = 20  # an entity of more notes joins none
-    resolution: float = 4.0
+    facts: int = 64  # the resolution is one for so many notes: scenes are as large in a small memory as in a full era
     least: int = 3  # notes of a scene
     most: int = 32
 
@@ -82,7 +82,7 @@ def communities(vectors: Floats, bonds: Bonds, by: Gathering) -> list[list[int]]
     graph.add_weighted_edges_from(
         (one, other, weight) for (one, other), weight in sorted(weights(vectors, bonds, by).items())
     )
-    found = divided(graph, by.resolution, by.most, DIVISIONS)
+    found = divided(graph, max(1.0, len(vectors) / by.facts), by.most, DIVISIONS)
     return sorted(rows for rows in found if len(rows) >= by.least)
 
 

@@ -17,6 +17,8 @@ from graphmem.stores.base import NO_TIME, Floats, Numbers, Reader
 
 #: Numbers of an era: about 5,000 notes with their passages, entities and relations.
 SPAN = 8_192
+#: Eight million numbers in a row that were erased are taken for the end.
+EMPTY = 1_024
 DAY_US = 86_400_000_000
 #: Turns on each side that say whether a statement belongs where it stands.
 AROUND = 2
@@ -51,12 +53,14 @@ class Bonds:
 
 
 def eras(reader: Reader) -> Iterator[int]:
-    """All eras with notes, ascending. Ends when every live note was seen."""
-    left, index = reader.counts()["note"], 0
-    while left > 0:
+    """All eras with notes, ascending. Ends when every live note was seen, or at EMPTY eras in a row: on a store that
+    shows erasures at once the count may be out of date."""
+    left, index, empty = reader.counts()["note"], 0, 0
+    while left > 0 and empty < EMPTY:
         count = int((reader.heads(numbers_of(index)).kind == NodeKind.NOTE).sum())
         if count:
             yield index
+        empty = 0 if count else empty + 1
         left -= count
         index += 1
 

@@ -10,7 +10,7 @@ import numpy as np
 from graphmem.analysis import terms
 from graphmem.organize.eras import Era
 from graphmem.organize.gist import Background, is_name
-from graphmem.organize.reflection import Flags, Reflection, plausibility, recurrence, somebody_elses
+from graphmem.organize.reflection import Flags, Reflection, echoes, plausibility, recurrence
 from graphmem.organize.voices import Voice, voice
 from graphmem.schema import Entity, Id, Node, Note, Source, fold
 from graphmem.stores.base import Floats, Numbers, Reader
@@ -22,8 +22,8 @@ CONVERSATION = "conversation"
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Statements of one subject by number, columns aligned. `plausible`: robust z; `theirs`: somebody else's;
-    `own`: the speaker speaks of herself."""
+    """Statements of one subject by number, columns aligned. `plausible`: robust z; `echoed`: somebody
+    else said it too; `theirs`: and it fits there as well or better; `own`: the speaker speaks of herself."""
 
     subject: Id
     name: str
@@ -33,6 +33,7 @@ class Facts:
     session: Numbers
     vectors: Floats
     plausible: Floats
+    echoed: Flags
     theirs: Flags
     own: Flags
     background: Background
@@ -61,7 +62,7 @@ def facts(
     notes = tuple(era.notes[row] for row in mine.tolist())
     vectors, session, near = era.vectors[mine], era.session[mine], era.near[mine]
     is_person = isinstance(node, Entity)
-    theirs = somebody_elses(vectors, near, era.vectors[others], era.near[others], reflection.same)
+    fits = echoes(vectors, era.vectors[others], era.near[others], reflection.same)
     return Facts(
         node.id,
         node.name if isinstance(node, Entity) else title_of(node),
@@ -71,7 +72,8 @@ def facts(
         session,
         vectors,
         plausibility(near, recurrence(vectors, session, reflection.others)),
-        theirs & is_person,
+        (fits >= 0) & is_person,
+        (fits >= near) & is_person,
         np.array([voice(note.text) is Voice.SELF for note in notes], bool),
         Background.of(notes, names),
     )

@@ -1,7 +1,8 @@
 """The persona of a participant: the statements that the scenes about her, taken together, speak for.
 
 One note a participant, its id by kind and subject; its parents are statements. Each era adds its scenes to what the
-persona has from others: a scene ranks by the sessions it reaches over and its size, so the order of eras is no matter.
+persona has from others. A scene ranks by what it shows itself (plausible or not, the sessions it reaches over, its
+size), so the order of eras is no matter.
 """
 
 from __future__ import annotations
@@ -15,12 +16,16 @@ from graphmem.organize.eras import SPAN, days
 from graphmem.organize.facts import Facts
 from graphmem.organize.gist import Background, by_centrality, keywords, sessions_of, statements, tags, text_of
 from graphmem.organize.organizer import Piece
-from graphmem.organize.reflection import Flags, Reflection
+from graphmem.organize.reflection import Reflection
 from graphmem.organize.stale import removable
-from graphmem.schema import EdgeType, Id, Note, NoteKind, note_id
+from graphmem.schema import ONE_Q8, EdgeType, Id, Note, NoteKind, note_id
 from graphmem.stores.base import Reader
 
 STATEMENT_CHARS = 480
+
+
+Rank = tuple[bool, int, int, Id]
+HALF_Q8 = ONE_Q8 // 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +41,9 @@ class Persona:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What one scene says of the person. Sorts by rank: sessions, size, then id."""
+    """What one scene says of the person. Sorts by rank: plausible scenes first, then by sessions, size and id."""
 
-    rank: tuple[int, int, Id]
+    rank: Rank
     facts: tuple[Note, ...]
 
 
@@ -46,19 +51,19 @@ def persona_piece(
     key: bytes,
     reader: Reader,
     facts: Facts,
-    scenes: Sequence[tuple[Id, tuple[int, ...]]],
+    scenes: Sequence[tuple[Note, tuple[int, ...]]],
     era: int,
     *,
     by: Persona,
     reflect: Reflection | None,
 ) -> Piece:
-    """The persona with what these scenes of an era say. `scenes`: id and rows, most central first. Without a
+    """The persona with what these scenes of an era say. `scenes`: notes and rows, most central first. Without a
     reflection only the upward pass speaks."""
     id = note_id(key, NoteKind.PERSONA, [], subject=facts.subject)
     old = reader.get([id]).get(id)
     stored = old if isinstance(old, Note) else None
     claims = [*claims_of(facts, scenes, by, reflect), *(claims_elsewhere(reader, stored, facts, era) if stored else ())]
-    lasting = [claim for claim in claims if -claim.rank[0] >= by.sessions]
+    lasting = [claim for claim in claims if -claim.rank[1] >= by.sessions]
     chosen = [fact for claim in sorted(lasting or claims, key=lambda c: c.rank) for fact in claim.facts][: by.facts]
     if len(chosen) < by.least:
         return Piece(delete=removable(reader, [stored])) if stored is not None else Piece()
@@ -68,14 +73,17 @@ def persona_piece(
 
 
 def claims_of(
-    facts: Facts, scenes: Sequence[tuple[Id, tuple[int, ...]]], by: Persona, reflect: Reflection | None
+    facts: Facts, scenes: Sequence[tuple[Note, tuple[int, ...]]], by: Persona, reflect: Reflection | None
 ) -> Iterator[Claim]:
-    for id, rows in scenes:
-        spoken = speaking(facts, rows, reflect)
-        chosen = apart(facts, [row for row, speaks in zip(rows, spoken.tolist(), strict=True) if speaks], by)
+    for scene, rows in scenes:
+        chosen = apart(facts, speaking(facts, rows, reflect), by)
         if chosen:
             sessions = len(set(facts.session[list(rows)].tolist()))
-            yield Claim((-sessions, -len(rows), id), tuple(facts.notes[row] for row in chosen))
+            yield Claim(ranked(scene, sessions), tuple(facts.notes[row] for row in chosen))
+
+
+def ranked(scene: Note, sessions: int) -> Rank:
+    return scene.confidence_q8 < HALF_Q8, -sessions, -len(scene.parents), scene.id
 
 
 def apart(facts: Facts, rows: Sequence[int], by: Persona) -> list[int]:
@@ -89,15 +97,16 @@ def apart(facts: Facts, rows: Sequence[int], by: Persona) -> list[int]:
     return chosen
 
 
-def speaking(facts: Facts, rows: Sequence[int], reflect: Reflection | None) -> Flags:
-    """Which rows of a scene may speak for the person: what she says of herself and the reflective pass lets stand."""
-    own = facts.own[list(rows)]
+def speaking(facts: Facts, rows: Sequence[int], reflect: Reflection | None) -> list[int]:
+    """Rows of a scene that may speak for the person: what she says of herself and the reflective pass lets stand; those
+    that it is clear about before the rest, each in the order of the scene."""
+    own = [row for row in rows if facts.own[row]]
     if reflect is None:
         return own
-    plausible = facts.plausible[list(rows)]
-    if plausible.mean() < reflect.kept:
-        return np.zeros(len(rows), bool)
-    return np.asarray(own & (plausible >= reflect.kept) & ~facts.theirs[list(rows)])
+    if facts.plausible[list(rows)].mean() < reflect.scene:
+        return []
+    standing = [row for row in own if facts.plausible[row] >= reflect.kept and not facts.echoed[row]]
+    return sorted(standing, key=lambda row: bool(facts.plausible[row] < reflect.clear))
 
 
 def claims_elsewhere(reader: Reader, stored: Note, facts: Facts, era: int) -> list[Claim]:
@@ -122,10 +131,10 @@ def claims_elsewhere(reader: Reader, stored: Note, facts: Facts, era: int) -> li
     return [Claim(rank_of(reader, scenes[number]), in_order(scenes[number], told)) for number, told in of.items()]
 
 
-def rank_of(reader: Reader, scene: Note) -> tuple[int, int, Id]:
+def rank_of(reader: Reader, scene: Note) -> Rank:
     heads = reader.heads(reader.numbers(scene.parents))
     sessions = sessions_of(heads.section, heads.source, days(heads.at_us))
-    return -len(np.unique(sessions)), -len(scene.parents), scene.id
+    return ranked(scene, len(np.unique(sessions)))
 
 
 def in_order(scene: Note, told: Sequence[Note]) -> tuple[Note, ...]:

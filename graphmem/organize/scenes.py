@@ -17,7 +17,7 @@ from graphmem.organize import eras
 from graphmem.organize.changed import changed
 from graphmem.organize.clusters import Gathering, communities
 from graphmem.organize.facts import Facts, facts_of
-from graphmem.organize.gist import by_centrality, centrality, keywords, says_something, statements, tags, text_of
+from graphmem.organize.gist import by_centrality, keywords, says_something, statements, tags, text_of
 from graphmem.organize.organizer import Piece, View
 from graphmem.organize.personas import Persona, persona_piece
 from graphmem.organize.reflection import Reflection
@@ -83,7 +83,7 @@ class Scenes:
         if facts.is_person:
             reflection = self.reflection if self.reflects else None
             with view.reader() as reader:
-                rolled = [(scene.note.id, scene.rows) for scene in found]
+                rolled = [(scene.note, scene.rows) for scene in found]
                 yield persona_piece(view.space.key, reader, facts, rolled, index, by=self.persona, reflect=reflection)
 
     def _scenes(self, view: View, reader: Reader, facts: Facts, stored: dict[Id, Note]) -> list[Scene]:
@@ -148,6 +148,10 @@ def minted(key: bytes, subject: Id, members: frozenset[Id], stored: dict[Id, Not
 
 
 def scene_note(facts: Facts, rows: Sequence[int], id: Id, old: Note | None) -> Note:
+    """Its confidence says how plausible its facts are, 1/2 for the middle of all that the subject said. A stored scene
+    of the same facts stays as it is, though its words may weigh otherwise by now."""
+    if old is not None and old.parents == tuple(facts.notes[row].id for row in rows):
+        return old
     notes, vectors = [facts.notes[row] for row in rows], facts.vectors[list(rows)]
     order = [at for at, note in enumerate(notes) if says_something(note)] or list(range(len(rows)))
     words = keywords(notes, order, facts.background)
@@ -160,7 +164,7 @@ def scene_note(facts: Facts, rows: Sequence[int], id: Id, old: Note | None) -> N
         context=f"{facts.name}, {sessions} session{'s' if sessions > 1 else ''}",
         keywords=words,
         tags=tags(notes),
-        confidence_q8=q8(float(np.clip(centrality(vectors).mean(), 0, 1))),
+        confidence_q8=q8(float(1 / (1 + np.exp(-facts.plausible[list(rows)].mean())))),
         subject=facts.subject,
         version=old.version if old is not None else 0,
     )
