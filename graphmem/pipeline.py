@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +22,7 @@ from graphmem.analysis import embedded_text
 from graphmem.construct import Constructed, Constructor, note_texts
 from graphmem.embed import Ahead
 from graphmem.errors import Conflict
-from graphmem.organize import STANDARD, AtWrite, New, Organizer, Piece
+from graphmem.organize import STANDARD, AtWrite, New, Organizer, Piece, written
 from graphmem.placing import Placed, Placer, resolve_source, retired_ids, tail_placer
 from graphmem.schema import (
     Batch,
@@ -46,6 +47,9 @@ BATCH_CHARS = 1_000_000
 #: Characters that small sources are embedded together for: about four seconds again, some twenty forward passes.
 AHEAD_CHARS = 50_000
 MAX_ATTEMPTS = 5
+
+
+Made = TypeVar("Made", Entity, Note)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +143,8 @@ class Pipeline:
         built = self.constructor.build(
             self.space.key, placed.source, placed.passages, known=known, before=placed.before
         )
-        built = replace(built, entities=self._unknown(built.entities))
-        commit = self.store.write(self.space, self._batch(placed, built, origin, retired, items))
+        built = replace(built, entities=self._unknown(built.entities), notes=self._unknown(built.notes))
+        commit = written(self.store, self.space, self._batch(placed, built, origin, retired, items))
         return report(placed, built, origin.job, commit.seq if commit else 0)
 
     def _known(self, reader: Reader, source: Source, passages: Sequence[Passage]) -> dict[str, tuple[Entity, ...]]:
@@ -153,12 +157,12 @@ class Pipeline:
                 known[names[index]] = (*known.get(names[index], ()), node)
         return known
 
-    def _unknown(self, entities: tuple[Entity, ...]) -> tuple[Entity, ...]:
-        """Those that the store does not hold. One that a name did not lead to, but that has the same identity, is the
-        same entity: the one that came first stays as it is."""
+    def _unknown(self, nodes: tuple[Made, ...]) -> tuple[Made, ...]:
+        """Those that the store does not hold. What is there stays as it is: an entity that a name did not lead to but
+        that has the same identity is the same entity, and a note may have evolved since."""
         with self.store.reader(self.space) as reader:
-            numbers = reader.numbers([entity.id for entity in entities])
-        return tuple(entity for entity, number in zip(entities, numbers.tolist(), strict=True) if number < 0)
+            numbers = reader.numbers([node.id for node in nodes])
+        return tuple(node for node, number in zip(nodes, numbers.tolist(), strict=True) if number < 0)
 
     def _batch(
         self, placed: Placed, built: Constructed, origin: Origin, retired: tuple[Id, ...], items: tuple[Item, ...]
