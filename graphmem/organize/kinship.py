@@ -70,6 +70,8 @@ def elaborates(new: Placed, old: Placed, cosine: float) -> Link | None:
     are of one matter (ADDS; two texts of no common matter have .1 to .25)."""
     if new.talk != old.talk or new.ordinal <= old.ordinal or cosine < ADDS:
         return None
+    if not (says_enough(new.note) and says_enough(old.note)):
+        return None
     shared = shared_words(new.note, old.note)
     matter = f": {' and '.join(shared[:3])}" if shared else ""
     reason = f"adds to \u201c{_short(old.note.text)}\u201d, earlier in the talk{matter}; cosine {cosine:.2f}"

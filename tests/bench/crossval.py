@@ -120,7 +120,7 @@ class Conversation:
 
         clock, module = Clock(None), import_module("graphmem.recall.recall")
         first = module.signals(self.reader, question.asked, question.found, question.found.pool, plan)
-        flows = flow(self.reader, first, score(question.asked, first, plan), plan, clock)
+        flows = flow(self.reader, question.found, first, score(question.asked, first, plan), plan=plan, clock=clock)
         ranked = ranked_with_newcomers(
             self.reader, question.asked, question.found, first, flows=flows, plan=plan, clock=clock
         )

@@ -84,7 +84,7 @@ def test_amem_an_old_note_evolves_with_its_earlier_version_and_the_cause_in_its_
     for note in grown:
         assert set(thread_of(note)) <= set(note.keywords)
         changes = memory.history(note.id)
-        assert [commit.cause for commit, _ in changes][0] == "remember"
+        assert next(commit.cause for commit, _ in changes) == "remember"
         assert changes[-1][1].before is not None
         assert note.version == len(changes)
         assert len(thread_of(note)) <= MAX_THREAD
