@@ -16,7 +16,7 @@ from graphmem.recall.activation import NOTHING
 from graphmem.recall.gather import Asked, Found, Signals, resolve, search, signals, together
 from graphmem.recall.plan import BALANCED, Plan
 from graphmem.recall.rank import Flows, Ranked, paths, rank, step_numbers
-from graphmem.recall.score import Parts, score
+from graphmem.recall.score import score
 from graphmem.recall.understand import understand
 from graphmem.recall.walks import LinkedNotes, bridge, near, over_links, seed_values
 from graphmem.schema import Hit, Id, Node, Note, Passage, Path, RankedPassage, Recall, Space, Step
@@ -79,20 +79,20 @@ def recall(
         clock.part("search")
         first = signals(reader, asked, found, found.pool, plan)
         clock.part("score")
-        flows = flow(reader, found, first, score(asked, first, plan), plan=plan, clock=clock)
+        flows = flow(reader, asked, found, first, plan=plan, clock=clock)
         ranked = ranked_with_newcomers(reader, asked, found, first, flows=flows, plan=plan, clock=clock)
         clock.part("rank")
         return told(reader, asked, found, ranked, clock=clock, limit=limit, token_budget=token_budget)
 
 
-def flow(reader: Reader, found: Found, first: Signals, parts: Parts, *, plan: Plan, clock: Clock) -> Flows:
+def flow(reader: Reader, asked: Asked, found: Found, first: Signals, *, plan: Plan, clock: Clock) -> Flows:
     """Spreads from the seeds, as far as the plan has edges and the deadline time."""
-    seed = parts.seed
+    seed = score(asked, first, plan).seed
     values = seed_values(seed, plan.seeds)
     seeds = dict(zip(first.numbers[values > 0].tolist(), values[values > 0].tolist(), strict=True))
     starts = first.numbers[np.lexsort((first.numbers, -seed))[: plan.bridge_starts]]
     mass = {int(start): 1.0 / len(starts) for start in starts}
-    notes = link_starts(found, first, values, plan)
+    notes = link_starts(asked, found, first, values, plan)
     none = Flows(seeds, NOTHING, mass, NOTHING, notes, NOTHING)
     if not len(first.numbers) or clock.late("no spreading over edges"):
         return none
@@ -113,11 +113,16 @@ def flow(reader: Reader, found: Found, first: Signals, parts: Parts, *, plan: Pl
     return Flows(seeds, turns, mass, over, notes, joined)
 
 
-def link_starts(found: Found, first: Signals, values: npt.NDArray[np.float64], plan: Plan) -> dict[int, float]:
-    """The best note of each seed with the seed's value, and the derived notes that the search found by cosine."""
+def link_starts(
+    asked: Asked, found: Found, first: Signals, values: npt.NDArray[np.float64], plan: Plan
+) -> dict[int, float]:
+    """The best note of each seed with the seed's value, and the derived notes that the search found by cosine.
+
+    A question for a guess (what somebody would like) wants all that was said, not what a matter was opened with: it
+    follows no links from the seeds."""
     if not plan.link_gain:
         return {}
-    known = (values > 0) & (first.note > 0)
+    known = (values > 0) & (first.note > 0) & (not asked.question.asks_guess)
     notes = dict(zip(first.note[known].tolist(), values[known].tolist(), strict=True))
     return notes | derived_notes(found, plan)
 
