@@ -16,6 +16,7 @@ from graphmem.recall.understand import understand
 from graphmem.schema import Link, NodeKind, Note, NoteKind, RankedPassage, Recall, identity
 from graphmem.schema.kinds import EdgeType
 from graphmem.stores.base import Store
+from graphmem.stores.neo4j import Neo4jStore
 
 OPENED = "I began to make bowls last week."
 ADDED = "Glazing the vases takes a whole day in summer."
@@ -110,3 +111,18 @@ def test_amem_links_are_made_alike_on_every_store(memory: Memory) -> None:
     assert memory.organize(organizer=Organizer("LINKS", (Links(),))).changes == 0
     assert memory.evidence_digest() != evidence
     assert memory.check() == []
+
+
+def test_links_are_read_along_with_a_hop_that_recall_makes_anyway(memory: Memory) -> None:
+    if not isinstance(memory.store, Neo4jStore):
+        pytest.skip("an embedded store has no round trips")
+    memory.remember("Ben told Ada about glazing vases in Lisbon.", speaker="Ben", session="two", at="2026-06-02")
+    memory.remember("Ada saw Ben in Lisbon, glazing vases.", speaker="Ben", session="three", at="2026-06-03")
+    memory.organize(organizer=Organizer("GIVEN", (Given(EdgeType.ELABORATES),)))
+    trips = []
+    for plan in (BALANCED, replace(BALANCED, link_gain=0.0)):
+        asked(memory, plan)
+        before = memory.store.round_trips
+        asked(memory, plan)
+        trips.append(memory.store.round_trips - before)
+    assert trips[0] == trips[1] <= 6
