@@ -5,17 +5,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 
-from graphmem.analysis import stem, terms
+from graphmem.analysis import stem
 from graphmem.schema import EdgeType, Link, Note, q8
 
 #: Kinds that this mechanism makes; the other kinds belong to what watches over facts that change.
 KINDS = (EdgeType.SIMILAR, EdgeType.ELABORATES, EdgeType.CAUSES)
 #: Cosines: two notes of one talk, two with a keyword in common, two without.
-ADDS, ALIKE, SAME = 0.4, 0.5, 0.65
-LEAST_WORDS = 3
+ADDS, ALIKE, SAME = 0.45, 0.5, 0.65
+LEAST_WORDS = 3  # keywords of a note that says something
 THREAD = "; thread: "
 MAX_THREAD = 3
 MAX_TAGS = 6
@@ -35,12 +35,25 @@ _SINCE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A note with where it was said: its talk (section, else source), the turn's ordinal, its place within the turn."""
+    """A note with where it was said: its talk (section, else source), the turn's ordinal, its place within the turn;
+    and its own keywords by stem, without the names of those who speak."""
 
     note: Note
     talk: int
     ordinal: int
     place: int = 0
+    words: Mapping[str, str] = field(default_factory=dict)
+
+    def worded(self, names: Set[str]) -> Placed:
+        """With its words; `names` are the stems of the names of those who speak."""
+        left_out = names | speaker_of(self.note)
+        words = {key: word for key, word in words_of(self.note).items() if key not in left_out}
+        return replace(self, words=words)
+
+
+def speaker_of(note: Note) -> frozenset[str]:
+    """The stems of what a note's context begins with: who said it, where anybody did."""
+    return frozenset(stem(word) for word in note.context.partition(",")[0].lower().split())
 
 
 def words_of(note: Note) -> dict[str, str]:
@@ -58,8 +71,8 @@ def thread_of(note: Note) -> tuple[str, ...]:
 def similar(new: Placed, old: Placed, cosine: float) -> Link | None:
     """A link between two notes that tell of the same matter in two talks, or far apart in one; None when too little
     speaks for it: a cosine of SAME, or of ALIKE and a keyword in common."""
-    shared = shared_words(new.note, old.note)
-    if cosine < (ALIKE if shared else SAME) or not (says_enough(new.note) and says_enough(old.note)):
+    shared = shared_words(new, old)
+    if cosine < (ALIKE if shared else SAME) or not (says_enough(new) and says_enough(old)):
         return None
     told = f"both tell of {' and '.join(shared[:3])}" if shared else "the same in other words"
     return Link(new.note.id, EdgeType.SIMILAR, old.note.id, q8(min(1.0, cosine)), f"{told}; cosine {cosine:.2f}")
@@ -70,24 +83,22 @@ def elaborates(new: Placed, old: Placed, cosine: float) -> Link | None:
     are of one matter (ADDS; two texts of no common matter have .1 to .25)."""
     if new.talk != old.talk or new.ordinal <= old.ordinal or cosine < ADDS:
         return None
-    if not (says_enough(new.note) and says_enough(old.note)):
+    if not (says_enough(new) and says_enough(old)):
         return None
-    shared = shared_words(new.note, old.note)
+    shared = shared_words(new, old)
     matter = f": {' and '.join(shared[:3])}" if shared else ""
     reason = f"adds to \u201c{_short(old.note.text)}\u201d, earlier in the talk{matter}; cosine {cosine:.2f}"
     return Link(new.note.id, EdgeType.ELABORATES, old.note.id, q8(min(1.0, cosine)), reason)
 
 
-def shared_words(new: Note, old: Note) -> list[str]:
-    """Keywords in common, as the new note spells them; who speaks is no matter that is told of."""
-    ours, theirs = words_of(new), words_of(old)
-    speakers = {stem(word) for note in (new, old) for word in note.context.partition(",")[0].lower().split()}
-    return [ours[key] for key in ours if key in theirs and key not in speakers]
+def shared_words(new: Placed, old: Placed) -> list[str]:
+    """Keywords in common, as the new note spells them."""
+    return [word for key, word in new.words.items() if key in old.words]
 
 
-def says_enough(note: Note) -> bool:
+def says_enough(placed: Placed) -> bool:
     """Thanks, praise and greetings are alike everywhere and join nothing."""
-    return len(set(terms(note.text))) >= LEAST_WORDS
+    return len(placed.words) >= LEAST_WORDS
 
 
 def cause(new: Placed, old: Placed, cosine: float) -> Link | None:

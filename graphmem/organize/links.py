@@ -43,7 +43,7 @@ class Links:
         told = told_in(reader, new)
         if not len(told.numbers):
             return Piece()
-        return _piece(Pool(reader, joined(newest_turns(reader, new, told), told), new), NEAREST)
+        return _piece(Pool(reader, joined(newest_turns(reader, new, told), told).worded(), new), NEAREST)
 
     def pieces(self, view: View) -> Iterator[Piece]:
         after: Id | None = None
@@ -64,7 +64,7 @@ class Links:
                 told, begin = told_before(reader, passages, start, start + TURNS)
                 wanted = _unlinked(reader, told.numbers)
                 wanted[:begin] = False
-                piece = _piece(Pool(reader, replace(told, wanted=wanted)), NEAREST_LATER)
+                piece = _piece(Pool(reader, replace(told, wanted=wanted).worded()), NEAREST_LATER)
             yield piece
 
 
@@ -88,8 +88,10 @@ class Pool:
     new: New | None = None
     notes: dict[Id, Note] = field(default_factory=dict)
     number: dict[Id, int] = field(default_factory=dict)
+    names: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
+        self.names = self.told.names()
         for placed, number in zip(self.told.placed, self.told.numbers.tolist(), strict=True):
             self.add(placed.note, number)
 
@@ -159,14 +161,14 @@ def _outside(pool: Pool, first: int, end: int, nearest: int) -> list[Seen]:
     found, cosines = found[alike][kept], cosines[:, alike][:, kept]
     if not len(found):
         return none
-    talk = groups(heads.section, heads.source)[kept].tolist()
+    talk, names = groups(heads.section, heads.source)[kept].tolist(), pool.names
     placed: list[Placed] = []
     for node, number, where, ordinal in zip(
         reader.nodes(found), found.tolist(), talk, heads.ordinal[kept].tolist(), strict=True
     ):
         if isinstance(node, Note):
             pool.add(node, number)
-            placed.append(Placed(node, where, ordinal))
+            placed.append(Placed(node, where, ordinal).worded(names))
     return [list(zip(placed, row, strict=True)) for row in cosines.tolist()]
 
 

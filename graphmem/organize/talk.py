@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from graphmem.organize.kinship import ADDS, Placed
+from graphmem.organize.kinship import ADDS, Placed, speaker_of
 from graphmem.organize.organizer import New
 from graphmem.schema import EdgeType, Id, NodeKind, Note
 from graphmem.stores.base import Reader
@@ -31,6 +31,14 @@ class Told:
     vectors: Floats
     numbers: Numbers
     wanted: npt.NDArray[np.bool_]
+
+    def worded(self) -> Told:
+        """Each note with its words; names of those who speak here are none."""
+        names = self.names()
+        return replace(self, placed=tuple(placed.worded(names) for placed in self.placed))
+
+    def names(self) -> frozenset[str]:
+        return frozenset[str]().union(*(speaker_of(placed.note) for placed in self.placed))
 
     def turns(self) -> Iterator[tuple[int, int]]:
         """The rows [first, end) of each turn."""

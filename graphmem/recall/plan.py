@@ -34,7 +34,7 @@ class Plan:
     title: float = 0.8  # from an entity to the source that it is the title of
     mention: float = 0.25  # from an entity to other passages that name it
     section: float = 0.5  # the best seed of the same section
-    link_gain: float = 0.3  # what the walk note -> linked note -> its passage counts for
+    link_gain: float = 0.45  # what the walk note -> linked note -> its passage counts for
     elaborates: float = 1.0  # from a note to the one that it adds to: who opened a matter told what is new
     elaborated: float = 0.0  # and back
     similar: float = 0.0  # the seeds see a likeness themselves

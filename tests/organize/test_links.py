@@ -167,7 +167,7 @@ def test_remember_does_not_fail_when_a_linked_note_is_forgotten_meanwhile(memory
 
 def placed(text: str, *, keywords: tuple[str, ...] = (), ordinal: int = 0, place: int = 0, talk: int = 1) -> Placed:
     note = Note(identity(b"k", text), NoteKind.FACT, text, (Span("p", 0, len(text), text),), keywords=keywords)
-    return Placed(note, talk, ordinal, place)
+    return Placed(note, talk, ordinal, place).worded(set())
 
 
 def test_amem_a_linked_keyword_is_taken_over_once_two_share_it() -> None:
