@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +24,7 @@ from graphmem.construct.proposing import go_on
 from graphmem.embed import Ahead
 from graphmem.errors import Conflict
 from graphmem.oldnotes import near, standing
-from graphmem.organize import STANDARD, AtWrite, New, Organizer, Piece
+from graphmem.organize import STANDARD, AtWrite, New, Organizer, Piece, written
 from graphmem.placing import Placed, Placer, resolve_source, retired_ids, tail_placer
 from graphmem.schema import (
     Batch,
@@ -48,6 +49,9 @@ BATCH_CHARS = 1_000_000
 #: Characters that small sources are embedded together for: about four seconds again, some twenty forward passes.
 AHEAD_CHARS = 50_000
 MAX_ATTEMPTS = 5
+
+
+Made = TypeVar("Made", Entity, Note)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,17 +147,18 @@ class Pipeline:
         built = self.constructor.build(
             self.space.key, placed.source, placed.passages, known=known, before=placed.before, asking=asking
         )
-        built = standing(self.store, self.space, replace(built, entities=self._unknown(built.entities)))
-        commit = self.store.write(self.space, self._batch(placed, built, origin, retired, items))
+        built = replace(built, entities=self._unknown(built.entities), notes=self._unknown(built.notes))
+        built = standing(self.store, self.space, built)
+        commit = written(self.store, self.space, self._batch(placed, built, origin, retired, items))
         return self._asked(report(placed, built, origin.job, commit.seq if commit else 0))
 
-    def _asked(self, written: Report) -> Report:
+    def _asked(self, done: Report) -> Report:
         """The report with what asking a proposer has taken."""
         proposer = self.constructor.proposer
         if proposer is None:
-            return written
-        took = proposer.told(written.job)
-        return replace(written, calls=took.calls, prompt_chars=took.prompt_chars, answer_chars=took.answer_chars)
+            return done
+        took = proposer.told(done.job)
+        return replace(done, calls=took.calls, prompt_chars=took.prompt_chars, answer_chars=took.answer_chars)
 
     def _known(self, reader: Reader, source: Source, passages: Sequence[Passage]) -> dict[str, tuple[Entity, ...]]:
         """The entities that names in these passages stand for already, by folded name."""
@@ -165,12 +170,12 @@ class Pipeline:
                 known[names[index]] = (*known.get(names[index], ()), node)
         return known
 
-    def _unknown(self, entities: tuple[Entity, ...]) -> tuple[Entity, ...]:
-        """Those that the store does not hold. One that a name did not lead to, but that has the same identity, is the
-        same entity: the one that came first stays as it is."""
+    def _unknown(self, nodes: tuple[Made, ...]) -> tuple[Made, ...]:
+        """Those that the store does not hold. What is there stays as it is: an entity that a name did not lead to but
+        that has the same identity is the same entity, and a note may have evolved since."""
         with self.store.reader(self.space) as reader:
-            numbers = reader.numbers([entity.id for entity in entities])
-        return tuple(entity for entity, number in zip(entities, numbers.tolist(), strict=True) if number < 0)
+            numbers = reader.numbers([node.id for node in nodes])
+        return tuple(node for node, number in zip(nodes, numbers.tolist(), strict=True) if number < 0)
 
     def _batch(
         self, placed: Placed, built: Constructed, origin: Origin, retired: tuple[Id, ...], items: tuple[Item, ...]

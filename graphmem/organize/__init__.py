@@ -1,7 +1,7 @@
 """What turns notes into a memory: steps over what is stored, and over each batch before it is written."""
 
 from graphmem.organize.job import KIND, Organized, Tally, organize
-from graphmem.organize.organizer import AtWrite, New, Organizer, Piece, Step, View, without
+from graphmem.organize.organizer import AtWrite, New, Organizer, Piece, Step, View, without, written
 from graphmem.organize.standard import STANDARD
 
 __all__ = [
@@ -17,4 +17,5 @@ __all__ = [
     "View",
     "organize",
     "without",
+    "written",
 ]

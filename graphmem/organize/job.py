@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from graphmem.errors import Conflict
-from graphmem.organize.organizer import Organizer, Piece, Step, View
+from graphmem.organize.organizer import Organizer, Piece, Step, View, written
 from graphmem.organize.standard import STANDARD
 from graphmem.schema import (
     Batch,
@@ -134,7 +134,8 @@ def _write(view: View, step: Step, piece: Piece, job: Job | None, tally: Tally) 
     if job is not None:
         texts = [node for node in piece.nodes if isinstance(node, Note) and _says_new(node, stored.get(node.id))]
         vectors = view.embedder.texts([note.text for note in texts]).vectors if texts else None
-        view.store.write(
+        written(
+            view.store,
             view.space,
             Batch(
                 actor=f"organizer:{step.name}",

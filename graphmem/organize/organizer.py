@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from graphmem.embed import Embedder
-from graphmem.errors import InputError
-from graphmem.schema import Alias, Edge, Id, Node, Note, Passage, Refusal, Source, Space
+from graphmem.errors import Conflict, InputError
+from graphmem.schema import Alias, Batch, Commit, Edge, Id, Node, Note, Passage, Refusal, Source, Space
 from graphmem.stores.base import Reader, Store
 
 
@@ -123,3 +123,18 @@ def without(organizer: Organizer, *names: str) -> Organizer:
             raise InputError(f"organiser {organizer.name} has no step {name!r}", hint=f"its steps: {', '.join(known)}")
     steps: Sequence[Step] = [step for step in organizer.steps if step.name not in names]
     return Organizer(f"{organizer.name} without {', '.join(names)}", tuple(steps))
+
+
+def written(store: Store, space: Space, batch: Batch) -> Commit | None:
+    """Writes what steps have made. A note that a step linked to may have been forgotten since it was read: then
+    nothing is written and that is a Conflict, so that the batch is computed again."""
+    try:
+        return store.write(space, batch)
+    except InputError as error:
+        ours = {node.id for node in batch.nodes}
+        ends = list(dict.fromkeys(id for edge in batch.edges for id in (edge.src, edge.dst) if id not in ours))
+        with store.reader(space) as reader:
+            gone = bool((reader.numbers(ends) < 0).any())
+        if not gone:
+            raise
+        raise Conflict("a node that the batch links to is gone", hint="read again and compute it anew") from error

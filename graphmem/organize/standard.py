@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from graphmem.organize.episodes import Episodes
+from graphmem.organize.links import Links
 from graphmem.organize.organizer import Organizer
 from graphmem.organize.scenes import Scenes
 from graphmem.organize.strategies import Strategies
 
-STANDARD = Organizer("STANDARD", (Episodes(), Scenes(), Strategies()))
+STANDARD = Organizer("STANDARD", (Links(), Episodes(), Scenes(), Strategies()))

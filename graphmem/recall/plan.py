@@ -34,6 +34,12 @@ class Plan:
     title: float = 0.8  # from an entity to the source that it is the title of
     mention: float = 0.25  # from an entity to other passages that name it
     section: float = 0.5  # the best seed of the same section
+    link_gain: float = 0.45  # what the walk note -> linked note -> its passage counts for
+    elaborates: float = 1.0  # from a note to the one that it adds to: who opened a matter told what is new
+    elaborated: float = 0.0  # and back
+    similar: float = 0.0  # the seeds see a likeness themselves
+    causes: float = 0.0
+    member: float = 1.0  # from a derived note that was found to the notes that it was made from
 
     # -- priors: alike with and without edges
     question: float = -0.7  # the turn ends in a question
@@ -62,4 +68,4 @@ BALANCED = Plan("BALANCED")
 
 def without_edges(plan: Plan) -> Plan:
     """The same seeds, priors and ranking with every edge weight zero: what the graph brings is the difference."""
-    return replace(plan, name=f"{plan.name} without edges", near_gain=0.0, bridge_gain=0.0, section=0.0)
+    return replace(plan, name=f"{plan.name} without edges", near_gain=0.0, bridge_gain=0.0, section=0.0, link_gain=0.0)

@@ -31,6 +31,8 @@ class Flows:
     near: Activation
     starts: dict[int, float]
     bridge: Activation
+    notes: dict[int, float]  # the notes that links were followed from
+    links: Activation
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class Ranked:
     group: Numbers
     near: Tracer
     bridge: Tracer
+    links: Tracer
 
 
 def rank(signals: Signals, parts: Parts, flows: Flows, plan: Plan) -> Ranked:
@@ -60,11 +63,12 @@ def rank(signals: Signals, parts: Parts, flows: Flows, plan: Plan) -> Ranked:
         + parts.prior
         + context
         + plan.near_gain * flows.near.of(signals.numbers)
+        + plan.link_gain * flows.links.of(signals.numbers)
         + plan.bridge_gain
         * np.where(np.isin(signals.numbers, list(flows.starts)), 0.0, flows.bridge.of(signals.numbers))
     )
     order = np.lexsort((signals.numbers, -score))
-    tracers = Tracer(flows.near, flows.seeds), Tracer(flows.bridge, flows.starts)
+    tracers = Tracer(flows.near, flows.seeds), Tracer(flows.bridge, flows.starts), Tracer(flows.links, flows.notes)
     return Ranked(signals, parts, flows, plan, score, order, champion, group, *tracers)
 
 
@@ -81,9 +85,10 @@ def step_numbers(ranked: Ranked, rows: list[int]) -> set[int]:
 
 
 def flow_chains(ranked: Ranked, number: int) -> list[tuple[Chain, float]]:
-    """Every chain of near and bridge flow into a node, with the gain it counts for."""
+    """Every chain of near, link and bridge flow into a node, with the gain it counts for."""
     plan = ranked.plan
     found = [(chain, plan.near_gain) for chain in ranked.near.chains(number)]
+    found += [(chain, plan.link_gain) for chain in ranked.links.chains(number)]
     if number not in ranked.flows.starts:
         found += [(chain, plan.bridge_gain) for chain in ranked.bridge.chains(number)]
     return found

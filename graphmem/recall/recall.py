@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
 from graphmem.analysis import indexed_text, terms
 from graphmem.embed import Embedder
@@ -15,9 +16,9 @@ from graphmem.recall.activation import NOTHING
 from graphmem.recall.gather import Asked, Found, Signals, resolve, search, signals, together
 from graphmem.recall.plan import BALANCED, Plan
 from graphmem.recall.rank import Flows, Ranked, paths, rank, step_numbers
-from graphmem.recall.score import Parts, score
+from graphmem.recall.score import score
 from graphmem.recall.understand import understand
-from graphmem.recall.walks import bridge, near, seed_values
+from graphmem.recall.walks import LinkedNotes, bridge, near, over_links, seed_values
 from graphmem.schema import Hit, Id, Node, Note, Passage, Path, RankedPassage, Recall, Space, Step
 from graphmem.stores.base import Reader, Store
 
@@ -79,42 +80,64 @@ def recall(
         clock.part("search")
         first = signals(reader, asked, found, found.pool, plan)
         clock.part("score")
-        flows = flow(reader, first, score(asked, first, plan), plan, clock)
+        flows = flow(reader, asked, found, first, plan=plan, clock=clock)
         ranked = ranked_with_newcomers(reader, asked, found, first, flows=flows, plan=plan, clock=clock)
         clock.part("rank")
         return told(reader, asked, found, ranked, clock=clock, limit=limit, token_budget=token_budget)
 
 
-def flow(reader: Reader, first: Signals, parts: Parts, plan: Plan, clock: Clock) -> Flows:
+def flow(reader: Reader, asked: Asked, found: Found, first: Signals, *, plan: Plan, clock: Clock) -> Flows:
     """Spreads from the seeds, as far as the plan has edges and the deadline time."""
-    seed = parts.seed
+    seed = score(asked, first, plan).seed
     values = seed_values(seed, plan.seeds)
     seeds = dict(zip(first.numbers[values > 0].tolist(), values[values > 0].tolist(), strict=True))
     starts = first.numbers[np.lexsort((first.numbers, -seed))[: plan.bridge_starts]]
     mass = {int(start): 1.0 / len(starts) for start in starts}
-    none = Flows(seeds, NOTHING, mass, NOTHING)
+    notes = link_starts(asked, found, first, values, plan)
+    none = Flows(seeds, NOTHING, mass, NOTHING, notes, NOTHING)
     if not len(first.numbers) or clock.late("no spreading over edges"):
         return none
+    numbers = np.array(sorted(notes), np.int64)
+    linked = LinkedNotes(reader, numbers, plan.edges_a_node)
     try:
         turns = near(reader, first.heads, values, plan) if plan.near_gain else NOTHING
-        over = bridge(reader, np.sort(starts), plan) if plan.bridge_gain else NOTHING
+        over = bridge(reader, np.sort(starts), plan, linked) if plan.bridge_gain else NOTHING
+        joined = over_links(reader, numbers, np.array([notes[n] for n in numbers.tolist()]), linked, plan)
     except DeadlineExceeded:
         clock.degraded.append("deadline: no spreading over edges")
         return none
-    clock.work["expanded"] = turns.expanded + over.expanded
-    clock.work["edges"] = turns.edges + over.edges
-    if turns.cut or over.cut:
+    clock.work["expanded"] = turns.expanded + over.expanded + joined.expanded
+    clock.work["edges"] = turns.edges + over.edges + joined.edges
+    if turns.cut or over.cut or joined.cut:
         clock.degraded.append("work cap: not every edge of a hub was followed")
     clock.part("spread")
-    return Flows(seeds, turns, mass, over)
+    return Flows(seeds, turns, mass, over, notes, joined)
+
+
+def link_starts(
+    asked: Asked, found: Found, first: Signals, values: npt.NDArray[np.float64], plan: Plan
+) -> dict[int, float]:
+    """The best note of each seed with the seed's value, and the derived notes that the search found by cosine.
+
+    A question for a guess (what somebody would like) wants all that was said, not what a matter was opened with: it
+    follows no links from the seeds."""
+    if not plan.link_gain:
+        return {}
+    known = (values > 0) & (first.note > 0) & (not asked.question.asks_guess)
+    notes = dict(zip(first.note[known].tolist(), values[known].tolist(), strict=True))
+    return notes | derived_notes(found, plan)
 
 
 def ranked_with_newcomers(
     reader: Reader, asked: Asked, found: Found, first: Signals, *, flows: Flows, plan: Plan, clock: Clock
 ) -> Ranked:
     """Ranks the pool and the passages that only the flow found, which are scored like the rest."""
-    arrived = np.concatenate([flows.near.numbers, flows.bridge.numbers])
-    gain = np.concatenate([plan.near_gain * flows.near.values, plan.bridge_gain * flows.bridge.values])
+    linked = flows.links.flows[-1].target if len(flows.links.flows) > 1 else flows.links.numbers[:0]
+    over = flows.links.of(linked)
+    arrived = np.concatenate([flows.near.numbers, flows.bridge.numbers, linked])
+    gain = np.concatenate(
+        [plan.near_gain * flows.near.values, plan.bridge_gain * flows.bridge.values, plan.link_gain * over]
+    )
     new = ~np.isin(arrived, first.numbers)
     arrived, gain = arrived[new], gain[new]
     newcomers = np.unique(arrived[np.argsort(-gain, kind="stable")[:MAX_NEWCOMERS]])

@@ -1,4 +1,5 @@
-"""What a question asks: words, names, months and intervals, whether it asks for a time. No model, no store."""
+"""What a question asks: words, names, months and intervals, whether it asks for a time or a guess. No model, no
+store."""
 
 from __future__ import annotations
 
@@ -21,6 +22,7 @@ MONTHS = (
 _WORD = re.compile(r"\w+(?:['\u2019.&/-]\w+)*")
 _POSSESSIVE = re.compile(r"['\u2019]s$")
 _WHEN = re.compile(r"\s*(?:when|how long|what (?:date|year|month|day|time)|which (?:date|year|month|day))\b", re.I)
+_GUESS = re.compile(r"\b(?:would|might|likely|probably)\b", re.I)
 _MONTH = re.compile(rf"\b({'|'.join(MONTHS)})\b", re.I)
 _MAY = re.compile(r"\b(?:in|on|of|since|until|during|last|this|\d+(?:st|nd|rd|th)?) may\b|\bmay (?:\d|of)", re.I)
 _DAY = re.compile(r"\b(\d{1,2})(?:st|nd|rd|th)?\b(?!\d)")
@@ -63,11 +65,13 @@ class Question:
     dates: Dates
     asks_when: bool
     now_us: int | None = None
+    asks_guess: bool = False  # what would be, not what was told
 
 
 def understand(text: str, now_us: int | None = None) -> Question:
     """Reads the question's text alone. O(words x MAX_NAME_WORDS). Relative times need `now_us`."""
-    return Question(text, names_in(text), dates_in(text, now_us), bool(_WHEN.match(text)), now_us)
+    when, guess = bool(_WHEN.match(text)), bool(_GUESS.search(text))
+    return Question(text, names_in(text), dates_in(text, now_us), when, now_us, guess)
 
 
 def names_in(text: str) -> tuple[Name, ...]:

@@ -1,4 +1,5 @@
-"""What flows over a store's edges: to the turns next to a seed, and over an entity to the page that it leads to."""
+"""What flows over a store's edges: to the turns next to a seed, over an entity to the page that it leads to, and over
+links to what a note adds to."""
 
 from __future__ import annotations
 
@@ -18,6 +19,8 @@ Numbers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 
+#: What leads from note to note.
+LINKS = (EdgeType.DERIVED, EdgeType.SIMILAR, EdgeType.ELABORATES, EdgeType.CAUSES)
 NO_SHARES = Shares(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0), np.empty(0, np.int64))
 
 
@@ -36,7 +39,7 @@ def near(reader: Reader, seeds: Heads, values: Floats, plan: Plan) -> Activation
     return spread(seeds.numbers, values, turns, hops=1, decay=plan.decay, expanded=plan.expanded)
 
 
-def bridge(reader: Reader, starts: Numbers, plan: Plan) -> Activation:
+def bridge(reader: Reader, starts: Numbers, plan: Plan, linked: LinkedNotes | None = None) -> Activation:
     """Passage -MENTIONS-> entity, and from there to the source that it titles or to other passages that name it.
 
     Starts share a mass of 1: an unlikely start cannot drown the rest, and a page with many names says little by each.
@@ -45,12 +48,97 @@ def bridge(reader: Reader, starts: Numbers, plan: Plan) -> Activation:
     return spread(
         starts,
         mass,
-        OverEntities(reader, plan),
+        OverEntities(reader, plan, linked),
         hops=3,
         decay=plan.decay,
         threshold=plan.threshold,
         expanded=plan.expanded,
     )
+
+
+def over_links(reader: Reader, numbers: Numbers, values: Floats, linked: LinkedNotes, plan: Plan) -> Activation:
+    """Note -link-> note, derived note -DERIVED-> note, and from there to the passage that it stands in."""
+    walk = OverLinks(reader, plan, linked)
+    return spread(numbers, values, walk, hops=2, decay=plan.decay, threshold=plan.threshold, expanded=plan.expanded)
+
+
+@dataclass(slots=True)
+class LinkedNotes:
+    """The links of notes, read along with a hop of the bridge where there is one: on a server they cost no round trip
+    of their own."""
+
+    reader: Reader
+    notes: Numbers
+    limit: int
+    edges: Neighbours | None = None
+
+    def along(self, frontier: Numbers, types: tuple[EdgeType, ...]) -> Neighbours:
+        """The edges of a frontier; those of the notes are kept."""
+        if self.edges is not None or not len(self.notes):
+            return self.reader.neighbours(frontier, types, limit=self.limit)
+        both = self.reader.neighbours(np.concatenate([frontier, self.notes]), (*types, *LINKS), limit=self.limit)
+        mine = both.row >= len(frontier)
+        self.edges = _rows(both, mine & np.isin(both.type, LINKS), len(frontier), slice(len(frontier), None))
+        return _rows(both, ~mine & np.isin(both.type, types), 0, slice(0, len(frontier)))
+
+    def read(self) -> Neighbours:
+        if self.edges is None:
+            self.edges = self.reader.neighbours(self.notes, LINKS, limit=self.limit)
+        return self.edges
+
+
+def _rows(edges: Neighbours, kept: npt.NDArray[np.bool_], first: int, nodes: slice) -> Neighbours:
+    """These edges, for the part of the frontier that begins at `first`."""
+    return Neighbours(
+        edges.row[kept] - first,
+        edges.number[kept],
+        edges.type[kept],
+        edges.forward[kept],
+        edges.weight[kept],
+        edges.degree[nodes],
+        edges.cut,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class OverLinks:
+    """Hop 0 leaves notes over their links (a note passes a kind's weight on, divided by how many such links it has)
+    and derived notes for what they were made from; hop 1 leads each note to its passage."""
+
+    reader: Reader
+    plan: Plan
+    linked: LinkedNotes
+
+    def __call__(self, frontier: Numbers, hop: int) -> Shares:
+        if hop == 0:
+            edges = self.linked.read()
+            at = np.searchsorted(frontier, self.linked.notes)
+            known = (at < len(frontier)) & (frontier[np.minimum(at, len(frontier) - 1)] == self.linked.notes)
+            kept = known[edges.row]
+            share = self._weights(edges) / np.maximum(_fan_out(edges), 1)
+            shares = _shares(edges, np.where(kept, share, 0.0))
+            return replace(shares, row=at[shares.row])
+        owner = self.reader.heads(frontier).owner
+        rows = np.flatnonzero(owner > 0)
+        from_note = np.full(len(rows), int(EdgeType.FROM), np.int64)
+        return Shares(rows, owner[rows], np.ones(len(rows)), from_note)
+
+    def _weights(self, edges: Neighbours) -> Floats:
+        plan, share = self.plan, np.zeros(len(edges.row))
+        out = edges.forward
+        share[(edges.type == EdgeType.ELABORATES) & out] = plan.elaborates
+        share[(edges.type == EdgeType.ELABORATES) & ~out] = plan.elaborated
+        share[edges.type == EdgeType.SIMILAR] = plan.similar
+        share[edges.type == EdgeType.CAUSES] = plan.causes
+        share[(edges.type == EdgeType.DERIVED) & out] = plan.member
+        return share
+
+
+def _fan_out(edges: Neighbours) -> Floats:
+    """For each edge how many of its type and direction its node has, among those read."""
+    key = (edges.row.astype(np.int64) << 8) | (edges.type.astype(np.int64) << 1) | edges.forward
+    _, at, count = np.unique(key, return_inverse=True, return_counts=True)
+    return np.asarray(count[at], np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +165,7 @@ class OverEntities:
 
     reader: Reader
     plan: Plan
+    linked: LinkedNotes | None = None
     _sources: set[int] = field(default_factory=set)
 
     def __call__(self, frontier: Numbers, hop: int) -> Shares:
@@ -85,7 +174,8 @@ class OverEntities:
             edges = self.reader.neighbours(frontier, (EdgeType.MENTIONS,), limit=limit)
             return _shares(edges, np.where(edges.forward, _by_degree(edges, EdgeType.MENTIONS), 0.0))
         if hop == 1:
-            edges = self.reader.neighbours(frontier, (EdgeType.TITLE, EdgeType.MENTIONS), limit=limit)
+            linked = self.linked or LinkedNotes(self.reader, frontier[:0], limit)
+            edges = linked.along(frontier, (EdgeType.TITLE, EdgeType.MENTIONS))
             rarity = 1.0 / np.log2(1.0 + np.maximum(edges.degree[:, EdgeType.MENTIONS], 1))[edges.row]
             title = self.plan.title * _by_degree(edges, EdgeType.TITLE)
             mention = self.plan.mention * _by_degree(edges, EdgeType.MENTIONS)

@@ -13,9 +13,10 @@ from tests.bench.table import Row, save, text_table
 SECTIONS = (
     "retrieval",
     "crossval",
-    "answers",
+    "organize",
     "scenes",
     "strategies",
+    "answers",
     "pipeline",
     "store",
     "dense",

@@ -24,7 +24,6 @@ from graphmem.recall import BALANCED
 from graphmem.recall.gather import Asked, Found, resolve, search
 from graphmem.recall.plan import Plan
 from graphmem.recall.recall import Clock, flow, ranked_with_newcomers
-from graphmem.recall.score import score
 from graphmem.recall.understand import understand
 from tests.bench import data
 from tests.bench.table import Row
@@ -120,7 +119,7 @@ class Conversation:
 
         clock, module = Clock(None), import_module("graphmem.recall.recall")
         first = module.signals(self.reader, question.asked, question.found, question.found.pool, plan)
-        flows = flow(self.reader, first, score(question.asked, first, plan), plan, clock)
+        flows = flow(self.reader, question.asked, question.found, first, plan=plan, clock=clock)
         ranked = ranked_with_newcomers(
             self.reader, question.asked, question.found, first, flows=flows, plan=plan, clock=clock
         )
