@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
-from graphmem.errors import InputError, StoreBusy
+from graphmem.errors import InputError, NotFound, StoreBusy
 from graphmem.schema import (
     Answer,
     Citation,
@@ -56,6 +56,7 @@ class OneNote:
         self.yielded = 0
         self.reads: list[int] = []
         self.running = self.most_running = 0
+        self.judged: bool | None = None
 
     def recall(self, question: str, **_: Any) -> Recall:
         self.running += 1
@@ -93,6 +94,12 @@ class OneNote:
 
     def remember(self, _: str, **__: Any) -> Report:
         return Report(passages=1, notes=1, passage_ids=(PASSAGE.id,))
+
+    def feedback(self, ids: Sequence[str], *, useful: bool = True) -> int:
+        if NOTE.id not in ids:
+            raise NotFound("no node", hint="ids come from recall")
+        self.judged = useful
+        return 2
 
     def counts(self) -> dict[str, int]:
         return {"passage": 1, "note": 2}

@@ -255,6 +255,13 @@ def test_what_is_forgotten_is_gone_and_forgetting_needs_a_yes(own_store: Path) -
     assert run_cli("forget", id, "--yes", "--store", own_store).returncode == 3
 
 
+def test_feedback_counts_for_what_it_names_and_an_unknown_id_is_code_3(own_store: Path) -> None:
+    question = ("recall", "the night ferry cabin without an engine", "--store", own_store, "-o", "json")
+    id = json.loads(run_cli(*question).stdout)["passages"][0]["id"]
+    assert "counted for 1" in run_cli("feedback", id, "--not-useful", "--store", own_store).stdout
+    assert run_cli("feedback", "0" * 32, "--store", own_store).returncode == 3
+
+
 def test_history_tells_what_happened_to_a_note(sample_store: Path) -> None:
     question = ("recall", "the night ferry", "--store", sample_store, "-o", "json")
     id = json.loads(run_cli(*question).stdout)["hits"][0]["note"]["id"]

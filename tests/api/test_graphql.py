@@ -78,6 +78,14 @@ def test_remember_is_a_mutation(url: str) -> None:
     assert reply["data"]["remember"] == {"passageIds": [PASSAGE.id], "notes": 1}
 
 
+def test_feedback_is_a_mutation(url: str, memory: OneNote) -> None:
+    reply = post(url, f'mutation {{ feedback(ids: ["{NOTE.id}"], useful: false) }}')
+    assert reply["data"]["feedback"] == 2
+    assert memory.judged is False
+    reply = post(url, 'mutation { feedback(ids: ["0"]) }')
+    assert reply["errors"][0]["extensions"]["code"] == "NOT_FOUND"
+
+
 def test_stats_counts_what_there_is(url: str) -> None:
     stats = post(url, "{ stats { space counts { name count } } jobs { id } }")["data"]
     assert stats["stats"] == {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,8 +16,8 @@ import graphmem
 from graphmem.embed import HashEmbedder
 from graphmem.memory import Memory
 from tests.bench.table import Row
-from tests.organize.tasks.trial import ONLY, Outcome, held_out, learnt, streamed, trial
-from tests.organize.tasks.workshop import hidden
+from tests.organize.tasks.trial import Outcome, held_out, learnt, streamed, trial
+from tests.organize.tasks.workshop import OPERATIONS, hidden
 
 SIZES = {"quick": (60, 2, 25), "full": (200, 5, 50), "million": (200, 5, 50)}
 #: Tasks of the stream where rollouts are compared: few, so that what more runs of each bring shows.
@@ -64,39 +65,64 @@ def scaling(seeds: int, test: int) -> list[Row]:
 
 
 def density(count: int) -> list[Row]:
-    """PlugMem: how many of the rules that a task asks for are told in a thousand tokens."""
+    """PlugMem: what the first ten strategies, and the first ten passages, tell of held-out tasks in a thousand tokens.
+
+    Information is that between "this operation is named for this kind" and "this kind needs it", over all operations
+    of the tasks' kinds. How many needed operations are named is shown beside it: a passage names what somebody did,
+    needed or not."""
     with (
         tempfile.TemporaryDirectory() as folder,
         graphmem.open(str(Path(folder) / "agent.db"), embedder=HashEmbedder()) as memory,
     ):
         learnt(memory, "strategies", 0, streamed(0, count))
-        memory.organize(organizer=ONLY)
         strategies, passages = told(memory)
     return [
-        Row("rules told by strategies, a thousand tokens", strategies, "rules"),
-        Row("rules told by raw passages, a thousand tokens", passages, "rules"),
-        Row("strategies over passages, information a token", strategies / max(passages, 1e-9), "x", 1),
+        Row("needed operations named by strategies, a thousand tokens", strategies.named, "rules"),
+        Row("needed operations named by raw passages, a thousand tokens", passages.named, "rules"),
+        Row("information in strategies, a thousand tokens", strategies.bits, "bits"),
+        Row("information in raw passages, a thousand tokens", passages.bits, "bits"),
+        Row("strategies over passages, information a token", strategies.bits / max(passages.bits, 1e-9), "x", 1),
     ]
 
 
-def told(memory: Memory, tasks: int = 20) -> tuple[float, float]:
-    """Needed operations of the task's kinds that the first ten strategies, or the first ten passages, name together
-    with the kind; per thousand tokens of four characters."""
-    rules, density = hidden(0), []
+class Density(NamedTuple):
+    """Needed operations named, and information on what is needed, in a thousand tokens of four characters."""
+
+    named: float
+    bits: float
+
+
+def told(memory: Memory, tasks: int = 20) -> tuple[Density, Density]:
+    rules, pairs, sizes = hidden(0), ([], []), ([], [])
     for task in held_out(0, tasks):
-        wanted = {(word, m.kind) for m in task.machines for op in rules.needed[m.kind] for word in [op]}
         asked = f"{task.text} {task.situation}"
-        texts = (
-            [told.note.text for told in memory.strategies(asked, limit=10)],
-            [ranked.passage.text for ranked in memory.recall(asked, limit=10).passages],
+        strategies = memory.strategies(asked, limit=10)
+        passages = [ranked.passage.text for ranked in memory.recall(asked, limit=10).passages]
+        steps = [f"{told.goal}: {', '.join(told.steps)}" for told in strategies]
+        for part, texts, whole in ((0, steps, [t.note.text for t in strategies]), (1, passages, passages)):
+            sizes[part].append(sum(map(len, whole)) / 4)
+            for kind in {machine.kind for machine in task.machines}:
+                for operation in OPERATIONS:
+                    named = any(operation in text and kind in text for text in texts)
+                    pairs[part].append((named, operation in rules.needed[kind]))
+    return tuple(  # type: ignore[return-value]
+        Density(
+            1_000 * sum(named and needed for named, needed in found) / sum(size),
+            1_000 * len(found) * information(found) / sum(size),
         )
-        density.append([1_000 * named(wanted, found) / (sum(map(len, found)) / 4) for found in texts])
-    strategies, passages = np.mean(density, axis=0)
-    return float(strategies), float(passages)
+        for found, size in zip(pairs, sizes, strict=True)
+    )
 
 
-def named(wanted: set[tuple[str, str]], texts: list[str]) -> int:
-    return sum(any(operation in text and kind in text for text in texts) for operation, kind in wanted)
+def information(pairs: list[tuple[bool, bool]]) -> float:
+    """Mutual information of the two, in bits."""
+    table = np.zeros((2, 2))
+    for named, needed in pairs:
+        table[int(named), int(needed)] += 1
+    joint = table / table.sum()
+    alone = joint.sum(axis=1, keepdims=True) * joint.sum(axis=0, keepdims=True)
+    there = joint > 0
+    return float((joint[there] * np.log2(joint[there] / alone[there])).sum())
 
 
 def rate(outcomes: list[Outcome], part: str) -> float:

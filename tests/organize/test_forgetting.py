@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-import graphmem
-from graphmem.embed import HashEmbedder
 from graphmem.errors import InputError, NotFound
 from graphmem.memory import Memory
 from graphmem.recall import BALANCED
@@ -21,8 +17,6 @@ from graphmem.recall.strength import DAY_US, clock, strength
 from graphmem.schema import Path as Way
 from graphmem.schema import Recall
 from graphmem.stores.base import NO_TIME, Usage
-from tests.neo4j.fixtures import ServerOf
-from tests.stores.conftest import EMPTY, SERVERS
 
 YEAR_DAYS = 365
 QUESTION = "What tea does Ada drink?"
@@ -30,24 +24,17 @@ COUNTS = some.integers(-20, 20)
 DAYS = some.floats(0, 5_000)
 
 
-@pytest.fixture(params=["sqlite", *(f"neo4j {line}" for line in SERVERS)])
-def memory(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, neo4j_server_of: ServerOf
-) -> Iterator[Memory]:
+def said_twice(memory: Memory) -> Memory:
     """Ada says the same thing twice on one day: only what is used tells the two apart."""
-    kind, _, line = request.param.partition(" ")
-    url = str(tmp_path / "notes.db")
-    if kind == "neo4j":
-        server = neo4j_server_of(line)
-        server.query(EMPTY)
-        for name, value in server.environment.items():
-            monkeypatch.setenv(name, value)
-        url = server.uri
-    with graphmem.open(url, embedder=HashEmbedder()) as memory:
-        for ref in ("first", "second"):
-            memory.remember("Ada drinks green tea.", speaker="Ada", at="2025-01-01", ref=ref)
-        memory.remember("Ben walks the dog.", speaker="Ben", at="2025-01-01", ref="other")
-        yield memory
+    for ref in ("first", "second"):
+        memory.remember("Ada drinks green tea.", speaker="Ada", at="2025-01-01", ref=ref)
+    memory.remember("Ben walks the dog.", speaker="Ben", at="2025-01-01", ref="other")
+    return memory
+
+
+@pytest.fixture
+def memory(hashed: Memory) -> Memory:
+    return said_twice(hashed)
 
 
 def usage(*rows: tuple[int, float | None]) -> Usage:
@@ -98,7 +85,8 @@ def test_without_a_time_or_a_use_there_is_no_clock() -> None:
     assert clock(usage((1, 4.0)), 9) == 9
 
 
-def test_memorybank_a_reinforced_note_outranks_a_stale_one_and_nothing_is_deleted(memory: Memory) -> None:
+def test_memorybank_a_reinforced_note_outranks_a_stale_one_and_nothing_is_deleted(anywhere: Memory) -> None:
+    memory = said_twice(anywhere)
     digests = memory.digest(), memory.evidence_digest(), memory.counts()
     assert order(memory.recall(QUESTION, now="2025-01-02"))[:2] == ["first", "second"]
     second = memory.recall(QUESTION).hits[1].note.id
@@ -111,7 +99,8 @@ def test_memorybank_a_reinforced_note_outranks_a_stale_one_and_nothing_is_delete
     assert memory.check() == []
 
 
-def test_memorybank_a_bare_recall_does_not_reinforce(memory: Memory) -> None:
+def test_memorybank_a_bare_recall_does_not_reinforce(anywhere: Memory) -> None:
+    memory = said_twice(anywhere)
     before = memory.recall(QUESTION, now="2025-06-01")
     for _ in range(3):
         again = memory.recall(QUESTION, now="2025-06-01")

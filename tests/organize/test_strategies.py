@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-import graphmem
-from graphmem.embed import HashEmbedder
 from graphmem.errors import InputError
 from graphmem.memory import Memory
 from graphmem.organize import STANDARD
@@ -19,27 +15,14 @@ from graphmem.organize.contrast import Rule, rules
 from graphmem.organize.wording import note_of, strategy_of, text_of
 from graphmem.schema import NodeKind, Note, NoteKind, Strategy
 from tests.bench.strategies import paired
-from tests.neo4j.fixtures import SERVERS, ServerOf
 from tests.organize.tasks.trial import ONLY, Outcome, held_out, streamed, trial
-from tests.stores.conftest import EMPTY
 
 Step = dict[str, Any]
 
 
-@pytest.fixture(params=["sqlite", *(f"neo4j {line}" for line in SERVERS)])
-def memory(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, neo4j_server_of: ServerOf
-) -> Iterator[Memory]:
-    kind, _, line = request.param.partition(" ")
-    url = str(tmp_path / "notes.db")
-    if kind == "neo4j":
-        server = neo4j_server_of(line)
-        server.query(EMPTY)
-        for name, value in server.environment.items():
-            monkeypatch.setenv(name, value)
-        url = server.uri
-    with graphmem.open(url, embedder=HashEmbedder()) as memory:
-        yield memory
+@pytest.fixture
+def memory(hashed: Memory) -> Memory:
+    return hashed
 
 
 def do(action: str, seen: str = "Done.") -> Step:
@@ -110,14 +93,14 @@ def test_arcmemo_a_strategy_holds_for_objects_that_no_run_had_and_is_composed_of
     assert "Arbo" not in kiln.note.text
 
 
-def test_arcmemo_what_a_step_needs_in_turn_comes_with_it(memory: Memory) -> None:
+def test_arcmemo_what_a_step_needs_in_turn_comes_with_it(anywhere: Memory) -> None:
     for number in range(3):
         door, chest = do("open the door", "It is locked."), do("open the chest", "Nothing happens.")
         steps = [chest, door, do("take the key"), do("open the door"), do("enter the room"), do("open the chest")]
-        memory.remember_trajectory("Open the chest.", steps, True, id=f"won {number}")
-        memory.remember_trajectory("Open the chest.", [chest, door], False, id=f"lost {number}")
-    memory.organize()
-    told = memory.strategies("Open the chest.")
+        anywhere.remember_trajectory("Open the chest.", steps, True, id=f"won {number}")
+        anywhere.remember_trajectory("Open the chest.", [chest, door], False, id=f"lost {number}")
+    anywhere.organize()
+    told = anywhere.strategies("Open the chest.")
     assert told[0].goal == "open the chest"
     assert told[0].steps[0] == "take the key"
     assert strategy(told, "open the door").steps == ("take the key",)
@@ -153,33 +136,33 @@ def test_reasoningbank_a_strategy_names_the_steps_it_comes_from_and_goes_with_th
         assert told.note.id not in reader.get([told.note.id])
 
 
-def test_a_second_run_changes_nothing_and_new_evidence_makes_a_new_version(memory: Memory) -> None:
-    refunds(memory)
-    memory.organize(organizer=ONLY)
-    digest, before = memory.digest(), memory.strategies("Refund order B-99.")[0]
-    assert memory.organize(organizer=ONLY).changes == 0
-    assert memory.digest() == digest
+def test_a_second_run_changes_nothing_and_new_evidence_makes_a_new_version(anywhere: Memory) -> None:
+    refunds(anywhere)
+    anywhere.organize(organizer=ONLY)
+    digest, before = anywhere.digest(), anywhere.strategies("Refund order B-99.")[0]
+    assert anywhere.organize(organizer=ONLY).changes == 0
+    assert anywhere.digest() == digest
     paid = call("refund", "Paid back.", order="C-1")
-    memory.remember_trajectory("Refund order C-1 of Emil.", [call("verify", "Yes.", buyer="Emil"), paid], "success")
-    memory.organize(organizer=ONLY)
-    after = memory.get(before.note.id)
+    anywhere.remember_trajectory("Refund order C-1 of Emil.", [call("verify", "Yes.", buyer="Emil"), paid], "success")
+    anywhere.organize(organizer=ONLY)
+    after = anywhere.get(before.note.id)
     assert isinstance(after, Note)
     assert after.version == before.note.version + 1
-    assert memory.history(after.id)[-1][0].cause == "organize:strategies"
-    assert memory.check() == []
+    assert anywhere.history(after.id)[-1][0].cause == "organize:strategies"
+    assert anywhere.check() == []
 
 
-def test_a_strategy_that_the_evidence_no_longer_bears_is_taken_back(memory: Memory) -> None:
+def test_a_strategy_that_the_evidence_no_longer_bears_is_taken_back(anywhere: Memory) -> None:
     steps = [do("ring the bell"), do("open the gate")]
-    lost = memory.remember_trajectory("Open the gate.", [do("open the gate", "It is locked.")], False)
-    memory.remember_trajectory("Open the gate.", steps, True)
-    memory.organize(organizer=ONLY)
-    assert memory.strategies("Open the gate.")
-    memory.remember_trajectory("Open the gate.", steps[1:], True)  # without the bell, and nothing is left in common
-    memory.organize(organizer=ONLY)
-    assert all(told.steps == () for told in memory.strategies("Open the gate."))
+    lost = anywhere.remember_trajectory("Open the gate.", [do("open the gate", "It is locked.")], False)
+    anywhere.remember_trajectory("Open the gate.", steps, True)
+    anywhere.organize(organizer=ONLY)
+    assert anywhere.strategies("Open the gate.")
+    anywhere.remember_trajectory("Open the gate.", steps[1:], True)  # without the bell, and nothing is left in common
+    anywhere.organize(organizer=ONLY)
+    assert all(told.steps == () for told in anywhere.strategies("Open the gate."))
     assert lost.passages == 2
-    assert memory.check() == []
+    assert anywhere.check() == []
 
 
 def test_strategies_are_told_beside_the_evidence_of_a_recall(memory: Memory) -> None:

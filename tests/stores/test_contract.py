@@ -201,6 +201,19 @@ def test_a_source_never_changes(store: Store, space: Space) -> None:
         store.write(space, Batch(nodes=(Source(source.id, source.kind, source.outside_id, "another title"),)))
 
 
+def test_a_derived_note_may_change_its_parents(store: Store, space: Space) -> None:
+    gate, lamp = write_turns(store, space, "The gate is blue.", "The lamp is lit.")
+    note = Note(note_id(space.key, "summary", [], "x"), NoteKind.SUMMARY, "All.", parents=(gate.note.id,))
+    store.write(space, Batch(nodes=(note,)))
+    store.write(space, Batch(nodes=(replace(note, parents=(lamp.note.id,), version=1),)))
+    with store.reader(space) as reader:
+        (stored,) = reader.get([note.id]).values()
+        assert isinstance(stored, Note)
+        assert stored.parents == (lamp.note.id,)
+        assert [edge.dst for edge in reader.edges([note.id], [EdgeType.DERIVED])] == [lamp.note.id]
+        assert reader.check() == []
+
+
 def test_a_quote_that_is_not_the_passages_text_is_refused(store: Store, space: Space) -> None:
     (turn,) = write_turns(store, space, "The gate is blue.")
     span = Span(turn.passage.id, 4, 8, "door")
