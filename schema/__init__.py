@@ -33,14 +33,19 @@ from graphmem.schema.nodes import (
 )
 from graphmem.schema.results import (
     Answer,
+    Budget,
     Citation,
     ForgetReport,
     Hit,
+    Inquiry,
     Path,
     RankedPassage,
     Recall,
+    Reflection,
     Report,
     Step,
+    WorkingEdge,
+    WorkingSet,
 )
 
 __all__ = [
@@ -50,6 +55,7 @@ __all__ = [
     "Alias",
     "Answer",
     "Batch",
+    "Budget",
     "Change",
     "Citation",
     "Commit",
@@ -61,6 +67,7 @@ __all__ = [
     "Hit",
     "Hyperedge",
     "Id",
+    "Inquiry",
     "Item",
     "ItemState",
     "Job",
@@ -77,6 +84,7 @@ __all__ = [
     "Path",
     "RankedPassage",
     "Recall",
+    "Reflection",
     "Refusal",
     "Report",
     "Section",
@@ -85,6 +93,8 @@ __all__ = [
     "Space",
     "Span",
     "Step",
+    "WorkingEdge",
+    "WorkingSet",
     "clean",
     "entity_id",
     "fold",

@@ -1,6 +1,7 @@
 """From a question to evidence, with the paths it was found by."""
 
-from graphmem.recall.plan import BALANCED, Plan
+from graphmem.recall.judge import Bar, Verdict, judge
+from graphmem.recall.plan import BALANCED, DEEP, FAST, PLANS, ROUTED, Plan, Router
 from graphmem.recall.recall import recall
 
-__all__ = ["BALANCED", "Plan", "recall"]
+__all__ = ["BALANCED", "DEEP", "FAST", "PLANS", "ROUTED", "Bar", "Plan", "Router", "Verdict", "judge", "recall"]
