@@ -24,7 +24,8 @@ _WORD = re.compile(r"\S+")
 
 @dataclass(frozen=True, slots=True)
 class Lead:
-    """What could be asked next: `promise` <= 0 orders leads; `cost` <= 0 is added to the score of what it finds."""
+    """What could be asked next: `promise` <= 0 orders leads; `cost` <= 0 is added to the score of what it finds. A long
+    chain costs more and promises no less, so that a good lead is followed further before a poor one is begun."""
 
     question: str
     chain: tuple[Fact, ...]  # the last one is its start
@@ -45,7 +46,8 @@ def leads_of(question: str, chain: Sequence[Fact], best: float) -> Iterator[Lead
     still = open_words(question, frozenset().union(*(fact.held for fact in chain)))
     if not terms(still):
         return
-    cost = min(0.0, GAP * (start.ranked.score - best)) - HOP * len(chain)
+    behind = min(0.0, GAP * (start.ranked.score - best))
+    cost = behind - HOP * len(chain)
     asked = f" {fold(question)} "
     passed = {subject.entity.id for fact in chain for subject in fact.subjects if subject.title}
     turn = 0
@@ -53,7 +55,7 @@ def leads_of(question: str, chain: Sequence[Fact], best: float) -> Iterator[Lead
         entity = subject.entity
         if not subject.leads or entity.id in passed or entity.type == "date" or fold(entity.name) in asked:
             continue
-        yield Lead(f"{still} {entity.name}", tuple(chain), subject, cost - TURN * turn, cost)
+        yield Lead(f"{still} {entity.name}", tuple(chain), subject, behind - TURN * turn, cost)
         turn += 1
 
 

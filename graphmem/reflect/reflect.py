@@ -108,6 +108,7 @@ class Work:
     _leads: list[tuple[float, int, Lead]] = field(default_factory=list)
     _order: count[int] = field(default_factory=count)
     _asked: set[str] = field(default_factory=set)
+    _opened: set[Id] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.working = Working(self.key)
@@ -123,6 +124,7 @@ class Work:
                 self._open((fact,))
 
     def _open(self, chain: Sequence[Fact]) -> None:
+        self._opened.add(chain[-1].passage.id)
         if len(chain) <= self.budget.depth:
             for lead in leads_of(self.question, chain, self.best):
                 heapq.heappush(self._leads, (-lead.promise, next(self._order), lead))
@@ -173,7 +175,7 @@ class Work:
         if better:
             self.found[fact.passage.id] = fact
         self.working.join(lead.chain[-1].passage.id, fact)
-        if better:
+        if better or fact.passage.id not in self._opened:
             self._open((*lead.chain, fact))
 
     def propose(self, generator: Generator, asker: Asker) -> None:
