@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from graphmem.errors import InputError
 from graphmem.recall.judge import Bar
 
 
@@ -81,6 +82,13 @@ class Router:
 ROUTED = Router("ROUTED", ((FAST, Bar(0.45, 0.5, 0.6)), (BALANCED, Bar(0.45, 0.5))), DEEP)
 #: What a caller may name.
 PLANS: Mapping[str, Plan | Router] = {choice.name.lower(): choice for choice in (FAST, BALANCED, DEEP, ROUTED)}
+
+
+def plan_named(name: str) -> Plan | Router:
+    """The plan or router of that name. Raises InputError, naming those there are."""
+    if name.lower() not in PLANS:
+        raise InputError(f"no plan is called {name!r}", hint=f"plans are {', '.join(PLANS)}")
+    return PLANS[name.lower()]
 
 
 def without_edges(plan: Plan) -> Plan:

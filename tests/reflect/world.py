@@ -19,6 +19,7 @@ PAGES = {
     "Harvest festival": "The harvest festival takes place in every town along the river.",
     "Blue River": "The Blue River runs through the town of Kessel.",
     "Green Harvest": "Green Harvest was the first film of a painter born in a river town.",
+    "Sarn": "The Sarn rises in the hills and is eighty kilometres long.",
     "Trieste": "Trieste is a port on the Adriatic.",
     "Born in Blue": "Born in Blue is a record about a river town.",
 }
