@@ -32,6 +32,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     ask.remember,
     bulk.ingest,
     ask.recall,
+    ask.reflect,
     ask.answer,
     organize.organize,
     ask.feedback,

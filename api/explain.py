@@ -18,6 +18,7 @@ from graphmem.schema import (
     Passage,
     Path,
     Recall,
+    Reflection,
     Section,
     Source,
     Step,
@@ -52,6 +53,20 @@ def show_derived(console: Console, derived: tuple[Hit, ...]) -> None:
         console.print(
             text((f"    {hit.score:.3f} ", "cyan"), (f"{hit.note.kind}: ", "yellow"), (words, "")), soft_wrap=True
         )
+
+
+def show_steps(console: Console, done: Reflection) -> None:
+    """What was asked in each step, why, and how much it found; then why it ended."""
+    for number, step in enumerate(done.steps, 1):
+        asked, why = printable(one_line(step.question)), printable(one_line(step.why))
+        console.print(
+            text((f"step {number}: ", "bold"), (asked, ""), (f"\n    {why}; found {len(step.found)} new", "dim")),
+            soft_wrap=True,
+        )
+    joined = sum(bool(edge.joins) for edge in done.edges)
+    console.print(text((f"stopped: {done.stopped}; {joined} facts were merged\n", "dim")), soft_wrap=True)
+    for refusal in done.refusals:
+        console.print(text(("refused: ", "yellow"), (printable(one_line(refusal.reason)), "")), soft_wrap=True)
 
 
 def show_evidence(console: Console, answer: Answer, nodes: Nodes) -> None:

@@ -26,9 +26,11 @@ from graphmem.schema import (
     Passage,
     Path,
     Recall,
+    Reflection,
     Report,
     Section,
     Source,
+    WorkingEdge,
 )
 
 if TYPE_CHECKING:
@@ -108,6 +110,7 @@ def recall_json(recall: Recall, nodes: Nodes) -> Json:
     return {
         "question": recall.question,
         "plan": recall.plan,
+        "route": list(recall.route),
         "seq": recall.seq,
         "support": recall.support,
         "degraded": list(recall.degraded),
@@ -115,6 +118,33 @@ def recall_json(recall: Recall, nodes: Nodes) -> Json:
         "passages": [{"score": r.score, **passage_json(r.passage, nodes)} for r in recall.passages],
         "derived": [hit_json(hit, nodes) for hit in recall.derived],
         "work": dict(recall.work),
+    }
+
+
+def reflection_json(done: Reflection, nodes: Nodes) -> Json:
+    return {
+        "question": done.question,
+        "stopped": done.stopped,
+        "job": done.job,
+        "steps": [
+            {name: getattr(step, name) for name in ("question", "start", "entity", "depth", "made_by", "why")}
+            | {"found": list(step.found)}
+            for step in done.steps
+        ],
+        "edges": [working_edge_json(edge) for edge in done.edges],
+        "refusals": [{"reason": refusal.reason, "proposal": refusal.proposal} for refusal in done.refusals],
+        "recall": recall_json(done.recall, nodes),
+    }
+
+
+def working_edge_json(edge: WorkingEdge) -> Json:
+    return {
+        "id": edge.edge.id,
+        "predicate": edge.edge.predicate,
+        "score": edge.score,
+        "joins": list(edge.joins),
+        "members": [{"role": member.role.name.lower(), "id": member.node} for member in edge.edge.members],
+        "spans": [{"passage": s.passage, "start": s.start, "end": s.end} for s in edge.edge.spans],
     }
 
 

@@ -15,10 +15,11 @@ from graphmem import trajectories
 from graphmem.embed import Embedder, default_embedder
 from graphmem.errors import InputError, NotFound, StoreError
 from graphmem.feedback import cited, judged
-from graphmem.recall import BALANCED, Plan
+from graphmem.recall import BALANCED, Plan, Router
 from graphmem.recall import recall as run_recall
 from graphmem.schema import (
     Answer,
+    Budget,
     Change,
     Commit,
     ForgetReport,
@@ -29,10 +30,12 @@ from graphmem.schema import (
     Node,
     PassageDraft,
     Recall,
+    Reflection,
     Report,
     SourceDraft,
     Space,
     Strategy,
+    WorkingSet,
     clean,
     instant,
 )
@@ -229,17 +232,31 @@ class Memory:
         question: str,
         *,
         limit: int = 10,
-        plan: Plan = BALANCED,
+        plan: Plan | Router = BALANCED,
         now: When = None,
         deadline_s: float | None = None,
         token_budget: int | None = None,
     ) -> Recall:
         """What memory holds on a question: ranked notes with paths, ranked passages, and in `degraded` what was left
-        out for the deadline or the token budget. Raises InputError for a blank question or a limit below 1."""
-        if not question.strip():
-            raise InputError("the question is blank", hint="ask something")
-        if limit < 1:
-            raise InputError(f"limit {limit} is below 1", hint="ask for at least one hit")
+        out for the deadline or the token budget. A router tries plans from light to deep; `route` then says which and
+        why. Raises InputError for a blank question or a limit below 1."""
+        check_asked(question, limit)
+        if isinstance(plan, Router) or plan.steps:
+            from graphmem.reflect.routing import routed
+
+            now_us = moment(now)[0] if now is not None else None
+            asked = sound(question)[0]
+            return routed(
+                self.store,
+                self.space,
+                asked,
+                self.embedder,
+                plan=plan,
+                limit=limit,
+                now_us=now_us,
+                deadline_s=deadline_s,
+                token_budget=token_budget,
+            )
         return run_recall(
             self.store,
             self.space,
@@ -262,6 +279,48 @@ class Memory:
         at_us = moment(now)[0] if now is not None else None
         with self.reader() as reader:
             return strategies(reader, sound(task)[0], self.embedder, limit=limit, now_us=at_us)
+
+    def reflect(
+        self,
+        question: str,
+        *,
+        budget: Budget | None = None,
+        limit: int = 10,
+        plan: Plan = BALANCED,
+        now: When = None,
+        keep: bool = False,
+    ) -> Reflection:
+        """Works on a question in steps: recalls, asks about what it found what is still open, merges what belongs
+        together, until nothing is open or the budget is spent. A generator may propose sub-questions; rules ask them
+        otherwise. With `keep` what was found stays, as hyperedges and a summary note made by "reflect", in one commit
+        that `undo` takes back; the same again changes nothing. Raises InputError as `recall` does."""
+        from graphmem import reflect
+
+        check_asked(question, limit)
+        done = reflect.reflect(
+            self.store,
+            self.space,
+            sound(question)[0],
+            self.embedder,
+            budget=budget or Budget(),
+            plan=plan,
+            limit=limit,
+            now_us=moment(now)[0] if now is not None else None,
+            generator=self.generator,
+        )
+        return reflect.keep(self.store, self.space, self.embedder, done) if keep else done
+
+    def working(
+        self, *, source: str = "conversation", kind: str = "conversation", tokens: int = 600, now: When = None
+    ) -> WorkingSet:
+        """What a conversation has in mind: its last turns and what they light up, at most `tokens` in all. Computed at
+        each call, nothing is stored. Raises NotFound for a source that is not there, InputError for tokens below 1."""
+        from graphmem.reflect.working_set import working_set
+
+        now_us = moment(now)[0] if now is not None else None
+        return working_set(
+            self.store, self.space, self.embedder, kind=kind, source=source, tokens=tokens, now_us=now_us
+        )
 
     def keep(self, recalled: Recall) -> Id:
         """Stores what a recall found and what led there, to be looked at in Neo4j Browser. A view, no part of the
@@ -400,6 +459,13 @@ def agreed(store: Store, space: Space, embedder: Embedder, *, read_only: bool) -
     if not read_only:
         store.name_embedder(space, embedder.name)
     return replace(space, embedder=embedder.name)
+
+
+def check_asked(question: str, limit: int) -> None:
+    if not question.strip():
+        raise InputError("the question is blank", hint="ask something")
+    if limit < 1:
+        raise InputError(f"limit {limit} is below 1", hint="ask for at least one hit")
 
 
 def sound(text: str) -> tuple[str, int]:

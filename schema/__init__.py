@@ -33,15 +33,20 @@ from graphmem.schema.nodes import (
 )
 from graphmem.schema.results import (
     Answer,
+    Budget,
     Citation,
     ForgetReport,
     Hit,
+    Inquiry,
     Path,
     RankedPassage,
     Recall,
+    Reflection,
     Report,
     Step,
     Strategy,
+    WorkingEdge,
+    WorkingSet,
 )
 
 __all__ = [
@@ -51,6 +56,7 @@ __all__ = [
     "Alias",
     "Answer",
     "Batch",
+    "Budget",
     "Change",
     "Citation",
     "Commit",
@@ -62,6 +68,7 @@ __all__ = [
     "Hit",
     "Hyperedge",
     "Id",
+    "Inquiry",
     "Item",
     "ItemState",
     "Job",
@@ -78,6 +85,7 @@ __all__ = [
     "Path",
     "RankedPassage",
     "Recall",
+    "Reflection",
     "Refusal",
     "Report",
     "Section",
@@ -87,6 +95,8 @@ __all__ = [
     "Span",
     "Step",
     "Strategy",
+    "WorkingEdge",
+    "WorkingSet",
     "clean",
     "entity_id",
     "fold",

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from graphmem.schema.ids import Id
-from graphmem.schema.nodes import Note, Passage, Source
+from graphmem.schema.journal import Refusal
+from graphmem.schema.nodes import Hyperedge, Note, Passage, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ class Recall:
     `derived` are notes made of other notes (observations, beliefs, strategies, scenes, personas, summaries) that fit
     the question, best first: inference, beside the evidence of `hits`.
     `support` in 0..1 tells how well the best evidence covers the question; answers use it to say "not in memory".
+    `plan` made it; `route` has one line for each plan that was tried before and the judge's reason to go on or stop.
     """
 
     question: str
@@ -74,6 +76,70 @@ class Recall:
     support: float = 0.0
     plan: str = "BALANCED"
     derived: tuple[Hit, ...] = ()
+    route: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a reflection may spend: `steps` sub-questions, each one recall beside the first, of which at most `depth`
+    follow one from another; and seconds, when given."""
+
+    steps: int = 8
+    depth: int = 3
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.steps < 0 or self.depth < 1 or (self.seconds is not None and self.seconds <= 0):
+            raise ValueError(f"{self}: steps may not be below 0, depth not below 1, seconds only above 0")
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """One step of a reflection: the sub-question, the passage and the entity it came from (None for one that a model
+    proposed), who made it, the passages that it found anew, and why it was asked, in words."""
+
+    question: str
+    start: Id | None
+    entity: Id | None
+    depth: int
+    made_by: str
+    found: tuple[Id, ...]
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkingEdge:
+    """A hyperedge of working memory: notes that were found and the entities they are about. `joins` are the ids of the
+    two that it was merged from, () for a single fact. `score` is that of its best passage found last."""
+
+    edge: Hyperedge
+    score: float
+    joins: tuple[Id, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reflection:
+    """What working on a question in steps gave. `recall` is the final ranking; `edges` the working hypergraph in the
+    order it grew; `stopped` says why it ended; `refusals` are a model's sub-questions that were not asked, and why.
+    `job` is the one that kept it: None when it was not kept, or when all of it was there already."""
+
+    question: str
+    recall: Recall
+    steps: tuple[Inquiry, ...]
+    edges: tuple[WorkingEdge, ...]
+    stopped: str
+    refusals: tuple[Refusal, ...] = ()
+    job: Id | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkingSet:
+    """What a conversation has in mind now: its last turns, oldest first, and what they lit up, best first; together
+    at most `tokens` (four characters a token). Computed, never stored."""
+
+    turns: tuple[Passage, ...]
+    lit: tuple[Hit, ...]
+    tokens: int
 
 
 @dataclass(frozen=True, slots=True)

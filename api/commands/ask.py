@@ -1,4 +1,4 @@
-"""remember, recall, answer, feedback: one turn in, one question out, one word on what came."""
+"""remember, recall, reflect, answer, feedback: one turn in, one question out, one word on what came."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from graphmem.api.commands.options import (
 )
 from graphmem.api.generators import generating, proposing
 from graphmem.api.terminal import console, note, print_json, printable, say
-from graphmem.api.wire import answer_json, ids_of, recall_json, report_json
+from graphmem.api.wire import answer_json, ids_of, recall_json, reflection_json, report_json
 
 if TYPE_CHECKING:
     from graphmem.memory import Memory
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 Question = Annotated[str, typer.Argument(help="What you want to know; `-` reads standard input.")]
 Limit = Annotated[int, typer.Option("--limit", "-n", min=1, help="How many hits at most.")]
 Deadline = Annotated[float | None, typer.Option("--deadline", min=0.001, help="Seconds it may take.")]
+Plan = Annotated[str, typer.Option(help="fast, balanced, deep, or routed: as deep as a judge finds it needs.")]
 Now = Annotated[str | None, typer.Option("--now", help="The date of asking, ISO 8601; today when not given.")]
 
 
@@ -70,6 +71,7 @@ def recall(
     deadline: Deadline = None,
     tokens: Annotated[int | None, typer.Option("--tokens", min=1, help="Tokens of text at most.")] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the paths, to look at them in Neo4j Browser.")] = False,
+    plan: Plan = "balanced",
     now: Now = None,
     store: Store = STORE,
     space: Space = SPACE,
@@ -77,9 +79,17 @@ def recall(
 ) -> None:
     """Find what memory holds on a question. "nothing found" is a result, with exit code 0."""
     from graphmem.api.explain import show_recall
+    from graphmem.recall import plan_named
 
     with open_memory(store, space, read_only=not keep) as memory:
-        found = memory.recall(from_stdin(question), limit=limit, deadline_s=deadline, token_budget=tokens, now=now)
+        found = memory.recall(
+            from_stdin(question),
+            limit=limit,
+            plan=plan_named(plan),
+            deadline_s=deadline,
+            token_budget=tokens,
+            now=now,
+        )
         nodes = nodes_of(memory, ids_of(found))
         if keep:
             memory.keep(found)
@@ -87,8 +97,43 @@ def recall(
         print_json(recall_json(found, nodes))
     else:
         show_recall(console(), found, nodes, explain=explain)
+        for line in found.route:
+            note(f"route: {line}")
     if keep:
         note('kept: the saved query "Why was this found?" of `graphmem browser` shows it')
+
+
+def reflect(
+    question: Question,
+    *,
+    limit: Limit = 10,
+    steps: Annotated[int, typer.Option(min=0, help="Sub-questions it may ask.")] = 8,
+    deadline: Deadline = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Keep what was found, as hyperedges and a summary note.")
+    ] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Show the paths that led to each hit.")] = False,
+    now: Now = None,
+    llm: Llm = "",
+    store: Store = STORE,
+    space: Space = SPACE,
+    output: Format = Output.TEXT,
+) -> None:
+    """Work on a question in steps, each about what was found before. `jobs undo` takes back what was kept."""
+    from graphmem.api.explain import show_recall, show_steps
+    from graphmem.schema import Budget
+
+    budget = Budget(steps=steps, seconds=deadline)
+    with generating(llm) as generator, open_memory(store, space, read_only=not keep, generator=generator) as memory:
+        done = memory.reflect(from_stdin(question), budget=budget, limit=limit, now=now, keep=keep)
+        nodes = nodes_of(memory, ids_of(done.recall))
+    if output is Output.JSON:
+        print_json(reflection_json(done, nodes))
+    else:
+        show_steps(console(), done)
+        show_recall(console(), done.recall, nodes, explain=explain)
+    if keep:
+        note(f"kept as job {done.job}" if done.job else "nothing new to keep")
 
 
 def answer(

@@ -16,9 +16,10 @@ from graphmem.api.generators import warm
 from graphmem.api.graphql.context import Context
 from graphmem.api.graphql.limits import LOG, BoundedQueries, ClearErrors
 from graphmem.api.graphql.records import Count, Job, Organized, Report, Stats
-from graphmem.api.graphql.types import Answer, Info, Note, Recall
+from graphmem.api.graphql.types import Answer, Info, Note, Recall, Reflection
 from graphmem.api.settings import Limits
 from graphmem.errors import GraphmemError, InputError, NotFound
+from graphmem.recall import plan_named
 
 if TYPE_CHECKING:
     from graphmem.memory import Memory
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 #: Passages of a recall that an engine reads ahead.
 WARMED = 4
+#: Sub-questions that one query may ask for: each is a recall.
+MAX_STEPS = 32
 
 
 def bounded(context: Context, limit: int) -> int:
@@ -47,6 +50,7 @@ class Query:
         deadline_s: float | None = None,
         token_budget: int | None = None,
         now: str | None = None,
+        plan: str = "balanced",
     ) -> Recall:
         context = info.context
         call = partial(
@@ -56,8 +60,32 @@ class Query:
             deadline_s=context.deadline(deadline_s),
             token_budget=token_budget,
             now=now,
+            plan=plan_named(plan),
         )
         return Recall.of(await context.gate.run(lambda: warmed(context.memory, call())))
+
+    @strawberry.field(description="What memory holds on a question that takes several steps. Keeps nothing.")
+    async def reflect(
+        self,
+        info: Info,
+        question: str,
+        *,
+        limit: int = 10,
+        steps: int = 8,
+        deadline_s: float | None = None,
+        now: str | None = None,
+    ) -> Reflection:
+        context = info.context
+        if not 0 <= steps <= MAX_STEPS:
+            raise InputError(f"steps {steps} is outside 0..{MAX_STEPS}", hint="ask for fewer steps")
+        call = partial(
+            context.memory.reflect,
+            question,
+            limit=bounded(context, limit),
+            budget=schema.Budget(steps=steps, seconds=context.deadline(deadline_s)),
+            now=now,
+        )
+        return Reflection.of(await context.gate.run(call))
 
     @strawberry.field(description="The answer to a question, with citations.")
     async def answer(

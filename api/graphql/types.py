@@ -252,6 +252,7 @@ class RankedPassage:
 class Recall:
     question: str
     plan: str
+    route: list[str]
     seq: int
     support: float
     degraded: list[str]
@@ -266,12 +267,85 @@ class Recall:
         return cls(
             question=recall.question,
             plan=recall.plan,
+            route=list(recall.route),
             seq=recall.seq,
             support=recall.support,
             degraded=list(recall.degraded),
             hits=[Hit.of(hit) for hit in recall.hits],
             passages=[RankedPassage(score=r.score, passage=Passage.of(r.passage)) for r in recall.passages],
             derived=[Hit.of(hit) for hit in recall.derived],
+        )
+
+
+@strawberry.type(description="A sub-question, why it was asked, and the passages that it found anew.")
+class Inquiry:
+    question: str
+    why: str
+    depth: int
+    made_by: str
+    start: NodeRef | None
+    entity: NodeRef | None
+    found: list[NodeRef]
+
+    @classmethod
+    def of(cls, step: schema.Inquiry) -> Inquiry:
+        return cls(
+            question=step.question,
+            why=step.why,
+            depth=step.depth,
+            made_by=step.made_by,
+            start=NodeRef(id=strawberry.ID(step.start)) if step.start else None,
+            entity=NodeRef(id=strawberry.ID(step.entity)) if step.entity else None,
+            found=[NodeRef(id=strawberry.ID(id)) for id in step.found],
+        )
+
+
+@strawberry.type(description="A node of a hyperedge and its role there.")
+class WorkingMember:
+    role: str
+    node: NodeRef
+
+
+@strawberry.type(description="A hyperedge of working memory. `joins` are the ids of the two it was merged from.")
+class WorkingEdge:
+    id: strawberry.ID
+    predicate: str
+    score: float
+    joins: list[strawberry.ID]
+    members: list[WorkingMember]
+
+    @classmethod
+    def of(cls, edge: schema.WorkingEdge) -> WorkingEdge:
+        return cls(
+            id=strawberry.ID(edge.edge.id),
+            predicate=edge.edge.predicate,
+            score=edge.score,
+            joins=[strawberry.ID(id) for id in edge.joins],
+            members=[
+                WorkingMember(role=member.role.name.lower(), node=NodeRef(id=strawberry.ID(member.node)))
+                for member in edge.edge.members
+            ],
+        )
+
+
+@strawberry.type(description="What working on a question in steps gave.")
+class Reflection:
+    question: str
+    stopped: str
+    steps: list[Inquiry]
+    edges: list[WorkingEdge]
+    refusals: list[str]
+    recall: Recall
+
+    @classmethod
+    def of(cls, done: schema.Reflection) -> Reflection:
+        return cls(
+            question=done.question,
+            stopped=done.stopped,
+            steps=[Inquiry.of(step) for step in done.steps],
+            edges=[WorkingEdge.of(edge) for edge in done.edges],
+            refusals=[refusal.reason for refusal in done.refusals],
+            recall=Recall.of(done.recall),
         )
 
 

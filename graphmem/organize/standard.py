@@ -7,5 +7,6 @@ from graphmem.organize.links import Links
 from graphmem.organize.organizer import Organizer
 from graphmem.organize.scenes import Scenes
 from graphmem.organize.strategies import Strategies
+from graphmem.organize.summaries import Summaries
 
-STANDARD = Organizer("STANDARD", (Links(), Episodes(), Scenes(), Strategies()))
+STANDARD = Organizer("STANDARD", (Links(), Episodes(), Summaries(), Scenes(), Strategies()))

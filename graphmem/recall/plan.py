@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+
+from graphmem.errors import InputError
+from graphmem.recall.judge import Bar
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +65,39 @@ class Plan:
     threshold: float = 1e-4  # flows below it stop
     expanded: int = 256  # nodes expanded in a hop
     edges_a_node: int = 128  # edges read of a node
+    most: int | None = None  # passages told at most, whatever the limit
+    steps: int = 0  # sub-questions that reflection may ask after the first recall
 
 
 BALANCED = Plan("BALANCED")
+#: Narrower searches and the five best passages: for questions that one turn answers.
+FAST = replace(BALANCED, name="FAST", pool=40, known_scores=96, seeds=30, token_codes=2_000, bridge_starts=1, most=5)
+#: Reflection's steps after the first recall, for what no single passage answers.
+DEEP = replace(BALANCED, name="DEEP", steps=8)
+
+
+@dataclass(frozen=True, slots=True)
+class Router:
+    """Tries plans from light to deep until the judge has enough: each with the bar that its recall is held against; the
+    last one is not judged.
+
+    On LoCoMo a best passage that is .6 ahead of the second tells best that five passages are enough."""
+
+    name: str
+    tries: tuple[tuple[Plan, Bar], ...]
+    last: Plan
+
+
+ROUTED = Router("ROUTED", ((FAST, Bar(0.45, 0.5, 0.6)), (BALANCED, Bar(0.45, 0.5))), DEEP)
+#: What a caller may name.
+PLANS: Mapping[str, Plan | Router] = {choice.name.lower(): choice for choice in (FAST, BALANCED, DEEP, ROUTED)}
+
+
+def plan_named(name: str) -> Plan | Router:
+    """The plan or router of that name. Raises InputError, naming those there are."""
+    if name.lower() not in PLANS:
+        raise InputError(f"no plan is called {name!r}", hint=f"plans are {', '.join(PLANS)}")
+    return PLANS[name.lower()]
 
 
 def without_edges(plan: Plan) -> Plan:

@@ -74,16 +74,32 @@ def recall(
     """
     clock = Clock(deadline_s)
     with store.reader(space, deadline_s=deadline_s) as reader:
-        asked = resolve(reader, understand(question, now_us), embedder, plan)
-        clock.part("understand")
-        found = search(reader, asked, plan)
-        clock.part("search")
-        first = signals(reader, asked, found, found.pool, plan)
-        clock.part("score")
-        flows = flow(reader, asked, found, first, plan=plan, clock=clock)
-        ranked = ranked_with_newcomers(reader, asked, found, first, flows=flows, plan=plan, clock=clock)
-        clock.part("rank")
-        return told(reader, asked, found, ranked, clock=clock, limit=limit, token_budget=token_budget)
+        return recalled(reader, question, embedder, clock, plan=plan, limit=limit, now_us=now_us, budget=token_budget)
+
+
+def recalled(
+    reader: Reader,
+    question: str,
+    embedder: Embedder,
+    clock: Clock,
+    *,
+    plan: Plan,
+    limit: int,
+    now_us: int | None = None,
+    budget: int | None = None,
+) -> Recall:
+    """A recall in a snapshot that is open already: several of them then see the same memory."""
+    asked = resolve(reader, understand(question, now_us), embedder, plan)
+    clock.part("understand")
+    found = search(reader, asked, plan)
+    clock.part("search")
+    first = signals(reader, asked, found, found.pool, plan)
+    clock.part("score")
+    flows = flow(reader, asked, found, first, plan=plan, clock=clock)
+    ranked = ranked_with_newcomers(reader, asked, found, first, flows=flows, plan=plan, clock=clock)
+    clock.part("rank")
+    limit = limit if plan.most is None else min(limit, plan.most)
+    return told(reader, asked, found, ranked, clock=clock, limit=limit, token_budget=budget)
 
 
 def flow(reader: Reader, asked: Asked, found: Found, first: Signals, *, plan: Plan, clock: Clock) -> Flows:

@@ -17,6 +17,7 @@ from graphmem.schema import (
     EdgeType,
     Hit,
     Id,
+    Inquiry,
     Node,
     Note,
     NoteKind,
@@ -24,6 +25,7 @@ from graphmem.schema import (
     Path,
     RankedPassage,
     Recall,
+    Reflection,
     Report,
     Section,
     Source,
@@ -76,6 +78,10 @@ class OneNote:
             raise RuntimeError("a secret detail")
         hit = Hit(NOTE, PASSAGE, 0.75, PATHS)
         return Recall(question, (hit,), (RankedPassage(PASSAGE, 0.75),), support=0.9, seq=1)
+
+    def reflect(self, question: str, **_: Any) -> Reflection:
+        step = Inquiry("Who lives in Zurich?", PASSAGE.id, None, 1, "rules", (PASSAGE.id,), "it names Zurich")
+        return Reflection(question, self._recall(question), (step,), (), "nothing new to ask")
 
     def answer(self, question: str, **_: Any) -> Answer:
         cited = Citation(1, NOTE, PASSAGE, 0, 25, TEXT[:25], SOURCE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import socket
 import subprocess
@@ -38,6 +39,25 @@ def test_help_and_version_load_nothing_heavy() -> None:
 
 def test_recall_on_an_existing_store_loads_nothing_heavy(sample_store: Path) -> None:
     assert loaded("recall", "Where does Ines have her studio?", "--store", sample_store, "--explain") == []
+
+
+def test_reflect_tells_its_steps_and_what_it_kept_can_be_undone(sample_store: Path, tmp_path: Path) -> None:
+    store = shutil.copy(sample_store, tmp_path / "sample.db")
+    question = ("Which city is the studio of Ines in?", "--store", store, "--steps", "2")
+    told = json.loads(run_cli("reflect", *question, "--keep", "--output", "json").stdout)
+    assert set(told) >= {"steps", "edges", "stopped", "recall", "job"}
+    assert all(step["why"] for step in told["steps"])
+    assert run_cli("jobs", "undo", told["job"], "--store", store).returncode == 0
+    assert "stopped:" in run_cli("reflect", *question).stdout
+
+
+def test_recall_takes_a_plan_by_name_and_tells_the_route(sample_store: Path) -> None:
+    question = ("recall", "Where does Ines have her studio?", "--store", sample_store)
+    routed = json.loads(run_cli(*question, "--plan", "routed", "--output", "json").stdout)
+    assert routed["route"][0].startswith("FAST: ")
+    failed = run_cli(*question, "--plan", "slow")
+    assert failed.returncode == 2
+    assert "fast, balanced, deep, routed" in failed.stderr
 
 
 def test_an_extractive_answer_loads_nothing_heavy(sample_store: Path) -> None:

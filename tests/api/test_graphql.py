@@ -50,6 +50,19 @@ def test_the_query_of_the_design_answers_with_citations_and_paths(url: str) -> N
     assert hit["note"]["links"]["edges"] == [{"node": {"text": OTHER.text}}]
 
 
+def test_reflect_tells_steps_and_recall_takes_a_plan(url: str) -> None:
+    told = post(url, '{ reflect(question: "x") { stopped steps { question why found { id } } recall { plan } } }')[
+        "data"
+    ]
+    assert told["reflect"]["steps"] == [
+        {"question": "Who lives in Zurich?", "why": "it names Zurich", "found": [{"id": PASSAGE.id}]}
+    ]
+    assert post(url, '{ recall(question: "x", plan: "deep") { plan route } }')["data"]["recall"]["route"] == []
+    wrong = post(url, '{ recall(question: "x", plan: "slow") { plan } }')
+    assert "no plan is called 'slow'" in wrong["errors"][0]["message"]
+    assert "outside 0..32" in post(url, '{ reflect(question: "x", steps: 99) { stopped } }')["errors"][0]["message"]
+
+
 def test_weights_of_all_paths_sum_to_the_score(url: str) -> None:
     hits = post(url, '{ recall(question: "x") { hits { score paths { weight } } } }')["data"]["recall"]["hits"]
     assert all(sum(path["weight"] for path in hit["paths"]) == pytest.approx(hit["score"]) for hit in hits)

@@ -13,6 +13,7 @@ from tests.bench.table import Row, save, text_table
 SECTIONS = (
     "retrieval",
     "crossval",
+    "reflect",
     "organize",
     "scenes",
     "strategies",
