@@ -22,8 +22,8 @@ SEED = 0
 @dataclass(frozen=True, slots=True)
 class Gathering:
     """How notes gather in scenes. On five LoCoMo conversations two turns of one speaker that a multi-hop question needs
-    share a scene 10 times as often as two of the same speaker's turns by chance (`SECTION=scenes`); with 15 neighbours
-    9 times, at resolution 2 8 times."""
+    share a scene in 42 % of cases, 12 times as often as two of the same speaker's turns by chance, in scenes of 9 notes
+    (`SECTION=scenes`); with 96 facts in 48 %, 9 times, 13 notes; with 32 in 31 %, 15 times, 5 notes."""
 
     neighbours: int = 8
     likeness: float = 0.4  # cosine from which two notes are joined

@@ -1,8 +1,8 @@
 """The persona of a participant: the statements that the scenes about her, taken together, speak for.
 
 One note a participant, its id by kind and subject; its parents are statements. Each era adds its scenes to what the
-persona has from others. A scene ranks by what it shows itself (plausible or not, the sessions it reaches over, its
-size), so the order of eras is no matter.
+persona has from others. A scene ranks by what it shows itself (the sessions it reaches over, how plausible it is,
+its size), so the order of eras is no matter.
 """
 
 from __future__ import annotations
@@ -18,14 +18,13 @@ from graphmem.organize.gist import Background, by_centrality, keywords, sessions
 from graphmem.organize.organizer import Piece
 from graphmem.organize.reflection import Reflection
 from graphmem.organize.stale import removable
-from graphmem.schema import ONE_Q8, EdgeType, Id, Note, NoteKind, note_id
+from graphmem.schema import EdgeType, Id, Note, NoteKind, note_id
 from graphmem.stores.base import Reader
 
 STATEMENT_CHARS = 480
 
 
-Rank = tuple[bool, int, int, Id]
-HALF_Q8 = ONE_Q8 // 2
+Rank = tuple[int, int, int, Id]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,8 @@ class Persona:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What one scene says of the person. Sorts by rank: plausible scenes first, then by sessions, size and id."""
+    """What one scene says of the person. Sorts by rank: sessions weighed with how plausible the scene is, then size
+    and id."""
 
     rank: Rank
     facts: tuple[Note, ...]
@@ -83,7 +83,7 @@ def claims_of(
 
 
 def ranked(scene: Note, sessions: int) -> Rank:
-    return scene.confidence_q8 < HALF_Q8, -sessions, -len(scene.parents), scene.id
+    return -sessions * scene.confidence_q8, -sessions, -len(scene.parents), scene.id
 
 
 def apart(facts: Facts, rows: Sequence[int], by: Persona) -> list[int]:

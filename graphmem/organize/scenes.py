@@ -97,7 +97,7 @@ class Scenes:
         ids = kept(members, {id: frozenset(note.parents) for id, note in stored.items()})
         named = [ids.get(at) or minted(view.space.key, facts.subject, of, stored) for at, of in enumerate(members)]
         return [
-            Scene(tuple(rows), scene_note(facts, rows, id, stored.get(id)))
+            Scene(tuple(rows), scene_note(facts, rows, id, stored.get(id), reflects=self.reflects))
             for id, rows in zip(named, ordered, strict=True)
         ]
 
@@ -147,7 +147,7 @@ def minted(key: bytes, subject: Id, members: frozenset[Id], stored: dict[Id, Not
     return id
 
 
-def scene_note(facts: Facts, rows: Sequence[int], id: Id, old: Note | None) -> Note:
+def scene_note(facts: Facts, rows: Sequence[int], id: Id, old: Note | None, *, reflects: bool) -> Note:
     """Its confidence says how plausible its facts are, 1/2 for the middle of all that the subject said. A stored scene
     of the same facts stays as it is, though its words may weigh otherwise by now."""
     if old is not None and old.parents == tuple(facts.notes[row].id for row in rows):
@@ -164,7 +164,7 @@ def scene_note(facts: Facts, rows: Sequence[int], id: Id, old: Note | None) -> N
         context=f"{facts.name}, {sessions} session{'s' if sessions > 1 else ''}",
         keywords=words,
         tags=tags(notes),
-        confidence_q8=q8(float(1 / (1 + np.exp(-facts.plausible[list(rows)].mean())))),
+        confidence_q8=q8(float(1 / (1 + np.exp(-facts.plausible[list(rows)].mean()))) if reflects else 1.0),
         subject=facts.subject,
         version=old.version if old is not None else 0,
     )
