@@ -10,8 +10,8 @@ from graphmem.analysis import terms
 from graphmem.reflect.facts import Fact, Subject
 from graphmem.schema import fold
 
-#: Of what a start lacks of the best score, this much counts against what it leads to. On MuSiQue 0 to 1 differ by less
-#: than a point of recall@5.
+#: Of what a start lacks of the best score, this much counts against what it leads to. On MuSiQue .5 and 1 differ by
+#: half a point of recall@5.
 GAP = 0.5
 #: Each further entity of a passage is asked for as if its start were so much worse: the best notes' come first.
 TURN = 0.1
