@@ -60,7 +60,7 @@ def show_steps(console: Console, done: Reflection) -> None:
     for number, step in enumerate(done.steps, 1):
         asked, why = printable(one_line(step.question)), printable(one_line(step.why))
         console.print(
-            text((f"step {number}: ", "bold"), (asked, ""), (f"\n    {why}; found {len(step.found)} new", "dim")),
+            text((f"step {number}: ", "bold"), (asked, ""), (f"\n    {why}; it brought {len(step.found)}", "dim")),
             soft_wrap=True,
         )
     joined = sum(bool(edge.joins) for edge in done.edges)

@@ -96,7 +96,7 @@ class Budget:
 @dataclass(frozen=True, slots=True)
 class Inquiry:
     """One step of a reflection: the sub-question, the passage and the entity it came from (None for one that a model
-    proposed), who made it, the passages that it found anew, and why it was asked, in words."""
+    proposed), who made it, the passages that it brought, best first, and why it was asked, in words."""
 
     question: str
     start: Id | None

@@ -277,7 +277,7 @@ class Recall:
         )
 
 
-@strawberry.type(description="A sub-question, why it was asked, and the passages that it found anew.")
+@strawberry.type(description="A sub-question, why it was asked, and the passages that it brought.")
 class Inquiry:
     question: str
     why: str

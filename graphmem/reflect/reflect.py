@@ -158,13 +158,12 @@ class Work:
         except DeadlineExceeded:
             self._late()
             return False
-        new = [fact.passage.id for fact in facts if fact.passage.id not in self.found]
         for fact in facts:
             self._take(lead, scored(fact, lead))
         start = lead.chain[-1]
         why = f"{label(start)} names {lead.subject.entity.name}, and does not say the rest"
         self.steps.append(
-            Inquiry(lead.question, start.passage.id, lead.subject.entity.id, lead.depth, "rules", tuple(new), why)
+            Inquiry(lead.question, start.passage.id, lead.subject.entity.id, lead.depth, "rules", ids_of(facts), why)
         )
         return True
 
@@ -194,10 +193,9 @@ class Work:
                 self._late()
                 return
             new = [fact for fact in facts if self._joined(fact)][:TAKEN]
-            told = tuple(fact.passage.id for fact in new if fact.passage.id not in self.found)
             for fact in new:
                 self._take_proposed(fact)
-            self.steps.append(Inquiry(text, None, None, 1, generator.name, told, "a model proposed it"))
+            self.steps.append(Inquiry(text, None, None, 1, generator.name, ids_of(new), "a model proposed it"))
 
     def _joined(self, fact: Fact) -> bool:
         starts = list(self.found.values())[:STARTS]
@@ -251,6 +249,10 @@ def way_of(lead: Lead, passage: Id) -> Path:
         Step("asked", entity, passage, 1.0),
     )
     return Path(steps, lead.cost)
+
+
+def ids_of(facts: Sequence[Fact]) -> tuple[Id, ...]:
+    return tuple(fact.passage.id for fact in facts)
 
 
 def label(fact: Fact) -> str:
