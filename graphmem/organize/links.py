@@ -34,8 +34,8 @@ TURNS = 256
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """Over a batch before it is written: one search a turn, a few reads a batch (of the newest WINDOW turns of the talk,
-    of the links of what may be linked to). As a job: the same over notes that made no link yet, source by source in the
+    """Over a batch before it is written: one search a turn, a few reads a batch (the newest WINDOW turns of the talk,
+    the links of what may be linked to). As a job: the same over notes that made no link yet, source by source in the
     order of telling."""
 
     name: str = "links"
