@@ -34,8 +34,9 @@ TURNS = 256
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """Over a batch before it is written: one search and one matrix product a turn, five reads a batch. As a job: the
-    same over what has no links yet, source by source in the order of telling."""
+    """Over a batch before it is written: one search a turn, a few reads a batch (the newest WINDOW turns of the talk,
+    the links of what may be linked to). As a job: the same over notes that made no link yet, source by source in the
+    order of telling."""
 
     name: str = "links"
 

@@ -143,7 +143,7 @@ def organised_recall(folder: Path) -> list[Row]:
         for gain in dict.fromkeys((*GAINS, BALANCED.link_gain))
     }
     fitted = left_out(by_gain, kinds, folds)
-    rows = compared("organised", by_gain[BALANCED.link_gain], before, kinds)
+    rows = compared("organised", by_gain[BALANCED.link_gain], before, kinds, floors=True)
     rows += compared("organised, weight of links leave-one-conversation-out", fitted, before, kinds, floors=True)
     for step in STANDARD.steps if len(STANDARD.steps) > 1 else ():
         ablated = without(STANDARD, step.name)

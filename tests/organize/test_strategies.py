@@ -165,6 +165,19 @@ def test_a_strategy_that_the_evidence_no_longer_bears_is_taken_back(anywhere: Me
     assert anywhere.check() == []
 
 
+def test_a_run_that_was_written_anew_counts_once_and_use_lifts_a_strategy(memory: Memory) -> None:
+    refunds(memory)
+    memory.organize(organizer=ONLY)
+    before = memory.strategies("Refund order B-99.")[0]
+    refund = call("refund", "Error: the buyer is blocked.", ok=False, order="A-10")
+    memory.remember_trajectory("Refund order A-10 of Ada.", [refund], "failure", id="lost 0")
+    memory.organize(organizer=ONLY)
+    after = memory.strategies("Refund order B-99.")[0]
+    assert (after.wins, after.losses) == (before.wins, before.losses)
+    memory.feedback(after.note.id, now="2026-05-01")
+    assert memory.strategies("Refund order B-99.", now="2026-05-02")[0].score > after.score
+
+
 def test_strategies_are_told_beside_the_evidence_of_a_recall(memory: Memory) -> None:
     refunds(memory)
     memory.organize(organizer=ONLY)
