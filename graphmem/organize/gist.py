@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from graphmem.organize.kinship import thread_of
 from graphmem.schema import Note
 from graphmem.stores.base import Floats, Numbers
 
@@ -31,7 +32,14 @@ class Background:
 
     @classmethod
     def of(cls, notes: Sequence[Note], names: frozenset[str] = frozenset()) -> Background:
-        return cls(Counter(word for note in notes for word in set(note.keywords)), len(notes), names)
+        return cls(Counter(word for note in notes for word in set(own_words(note))), len(notes), names)
+
+
+def own_words(note: Note) -> tuple[str, ...]:
+    """The keywords of the note's own text: what it takes over from linked notes changes with what is told later, and a
+    gist should not."""
+    taken = set(thread_of(note))
+    return tuple(word for word in note.keywords if word not in taken)
 
 
 def says_something(note: Note) -> bool:
@@ -58,8 +66,8 @@ def by_centrality(vectors: Floats, ids: Sequence[str]) -> list[int]:
 
 def keywords(notes: Sequence[Note], order: Sequence[int], background: Background) -> tuple[str, ...]:
     """Those in most notes, weighed down by how common they are around (tf-idf); ties by the most central note."""
-    counts = Counter(word for note in notes for word in set(note.keywords))
-    told = dict.fromkeys(word for row in order for word in notes[row].keywords)
+    counts = Counter(word for note in notes for word in set(own_words(note)))
+    told = dict.fromkeys(word for row in order for word in own_words(notes[row]))
     counts = Counter({word: counts[word] for word in told if not is_name(word, background.names)})
     place = {word: at for at, word in enumerate(counts)}
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 from graphmem.analysis import stem
-from graphmem.schema import EdgeType, Link, Note, q8
+from graphmem.schema import EdgeType, Link, Note, fold, q8
 
 #: Kinds that this mechanism makes; the other kinds belong to what watches over facts that change.
 KINDS = (EdgeType.SIMILAR, EdgeType.ELABORATES, EdgeType.CAUSES)
@@ -80,8 +80,10 @@ def similar(new: Placed, old: Placed, cosine: float) -> Link | None:
 
 def elaborates(new: Placed, old: Placed, cosine: float) -> Link | None:
     """A link to a note of an earlier turn of the same talk that the new one adds to, when the cosine says that both
-    are of one matter (ADDS; two texts of no common matter have .1 to .25)."""
+    are of one matter (ADDS; two texts of no common matter have .1 to .25). The same words again add nothing."""
     if new.talk != old.talk or new.ordinal <= old.ordinal or cosine < ADDS:
+        return None
+    if fold(new.note.text) == fold(old.note.text):
         return None
     if not (says_enough(new) and says_enough(old)):
         return None
