@@ -6,10 +6,13 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
 import pytest
+from neo4j import Query
+from neo4j.exceptions import Neo4jError
 
 from graphmem.recall import recall
 from graphmem.schema import Batch, NodeKind, Space
@@ -81,6 +84,27 @@ def test_a_cold_store_asks_the_index_and_codes_find_the_same(store: Neo4jStore, 
     cold = found(store, space)
     warm(store, space)
     assert cold == found(store, space) == true(store, space)
+
+
+def test_an_index_that_cannot_search_within_a_space_is_asked_over_all(
+    store: Neo4jStore, space: Space, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What 2026.09 says right after an erasure now and then; the server's own words are raised in its place."""
+    chat = Chat(space)
+    store.write(space, chat.batch(*turns(chat, 0, 40)))
+    cold = found(store, space)
+    run = store._server._run
+
+    def failing(mode: str, query: Query, parameters: dict[str, Any]) -> Any:
+        if "SEARCH n IN" in str(query):
+            raise Neo4jError._hydrate_neo4j(
+                code="Neo.DatabaseError.Statement.ExecutionFailed", message="Index 33554431 out of bounds for length 1"
+            )
+        return run(mode, query, parameters)
+
+    monkeypatch.setattr(code_cache, "LIMIT_BYTES", 0)
+    monkeypatch.setattr(store._server, "_run", failing)
+    assert found(store, space) == cold
 
 
 def test_a_write_is_found_at_once_and_what_goes_is_not(store: Neo4jStore, space: Space) -> None:

@@ -99,6 +99,11 @@ def version_of(text: str) -> tuple[int, int]:
     return int(major), int(minor or 0)
 
 
+class IndexFault(StoreError):
+    """The server's vector index cannot search within a space now. Seen on 2026.09 right after an erasure, as "Index
+    33554431 out of bounds": Lucene's mark for no more documents, divided by 64. The index itself is sound."""
+
+
 #: What the server's code says, what it is to us, and what to do. The first that fits counts.
 SAYINGS: tuple[tuple[str, type[GraphmemError], str, str], ...] = (
     ("TransactionTimedOut", DeadlineExceeded, "the transaction ran past its time limit", "allow more time"),
@@ -141,6 +146,8 @@ def in_our_words(error: Exception, url: str) -> GraphmemError:
     for part, kind, message, hint in SAYINGS:
         if part in code:
             return kind(message, hint=hint, source=url)
+    if "ExecutionFailed" in code and "out of bounds" in said:
+        return IndexFault(f"the vector index failed: {said}", hint="try again", source=url)
     for of, kind, message, hint in KINDS:
         if isinstance(error, of):
             return kind(message.format(said), hint=hint, source=url)

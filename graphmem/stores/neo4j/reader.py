@@ -49,6 +49,7 @@ from graphmem.stores.neo4j import (
 )
 from graphmem.stores.neo4j.ahead import Ahead
 from graphmem.stores.neo4j.code_cache import CodeCache, Place, chosen
+from graphmem.stores.neo4j.connect import IndexFault
 from graphmem.stores.neo4j.counter import LOOK, VECTORS, Counter, absent
 from graphmem.stores.neo4j.model import RELATION, TYPE_OF, full_edge
 from graphmem.stores.neo4j.server import Rows, Server
@@ -256,7 +257,13 @@ class Neo4jReader:
 
     def _near(self, query: Floats, k: int, kind: NodeKind, *, wide: int) -> Rows:
         asked = {"vector": query.astype(np.float64).tolist(), "space": self.space.number, "before": self._before}
-        return near.nearest(self._read, kind, wide, asked, enough=self._enough(k, kind), filtered=self._filtered)
+        enough = self._enough(k, kind)
+        try:
+            return near.nearest(self._read, kind, wide, asked, enough=enough, filtered=self._filtered)
+        except IndexFault:
+            if not self._filtered:
+                raise
+        return near.nearest(self._read, kind, wide, asked, enough=enough, filtered=False)
 
     def _enough(self, k: int, kind: NodeKind) -> int:
         """`k` vectors of a kind, or as many as the space has."""
@@ -371,7 +378,14 @@ class Neo4jReader:
             asked |= {"chosen": keys or [], "near_ahead": NEAR_AHEAD, "notes": wanted.notes + TIES}
         if wanted.interval_us is not None:
             asked |= self._interval(wanted.interval_us, wanted.timed)
-        hits, held, timed, found, passages = self._read(ahead.SEARCH[wanted.interval_us is not None, how], asked)[0]
+        try:
+            rows = self._read(ahead.SEARCH[wanted.interval_us is not None, how], asked)
+        except IndexFault:
+            if how != "within":
+                raise
+            how = "over"
+            rows = self._read(ahead.SEARCH[wanted.interval_us is not None, how], asked)
+        hits, held, timed, found, passages = rows[0]
         self._ahead.take_passages(passages, AHEAD_WINDOW)
         if known is None:
             if how == "over" and len(found) < self._enough(wanted.notes, NodeKind.NOTE):
