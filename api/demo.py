@@ -40,6 +40,15 @@ QUESTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Hits of dialogue and documents side by side", ("recall", "How does one get to Skerrow?", "--limit", "4")),
     ("What was never said is not made up", ("answer", "What colour is Ruta's car?")),
 )
+ORGANIZING: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("One job, to be watched, resumed and undone", ("organize",)),
+    ("A second run finds nothing to change", ("organize",)),
+    ("What was inferred is told apart from the evidence", ("recall", "What does Ines tell of her kiln?", "--limit", "2")),
+    (
+        "A question of two steps, each about what was found before",
+        ("reflect", "Where was the potter who founded the Saltworks born?", "--limit", "3"),
+    ),
+)
 GRAPHQL = """query Answer($question: String!) {
   answer(question: $question) {
     text
@@ -65,6 +74,7 @@ def main(store: str = "") -> int:
     try:
         put_in(screen, store)
         ask(screen, store)
+        organize(screen, store)
         ask_by_graphql(screen, store)
         ask_the_engine(screen, store)
     except (GraphmemError, URLError) as error:
@@ -94,8 +104,15 @@ def ask(screen: Console, store: str) -> None:
         run(screen, *arguments, "--store", store)
 
 
+def organize(screen: Console, store: str) -> None:
+    heading(screen, "3. Let it organise itself", "by rules: links, summaries, scenes, personas; evidence is untouched")
+    for why, arguments in ORGANIZING:
+        screen.print(Text(f"\n# {why}", style="dim"))
+        run(screen, *arguments, "--store", store)
+
+
 def ask_by_graphql(screen: Console, store: str) -> None:
-    heading(screen, "3. Ask through GraphQL", "the same memory over HTTP, to this machine only")
+    heading(screen, "4. Ask through GraphQL", "the same memory over HTTP, to this machine only")
     with server(store) as url:
         screen.print(Text(f"\nPOST {url}/graphql"))
         screen.print(Text(GRAPHQL, style="dim"))
@@ -135,7 +152,7 @@ def step_words(step: dict[str, Any], hit: dict[str, Any]) -> str:
 
 def ask_the_engine(screen: Console, store: str) -> None:
     """The last answer is written by a model of this machine. Making it takes a download and a minute or two, once."""
-    heading(screen, "4. Let a model of this machine write", "a Mixture of Experts, a quarter of its experts in memory")
+    heading(screen, "5. Let a model of this machine write", "a Mixture of Experts, a quarter of its experts in memory")
     try:
         store_at("smollm2")
     except NotFound:
