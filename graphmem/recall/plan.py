@@ -41,6 +41,11 @@ class Plan:
     date: float = 0.6  # said in the month, on the day or in the interval that the question names
     when: float = 0.4  # the question asks for a time and the turn names one
 
+    # -- how things stand: which of several statements holds
+    standing: int = 24  # of the best so many turns; 0: none is asked
+    states: float = 0.1  # turns that may state what is asked, by the model's word
+    states_surely: float = 0.5  # at least one of them must be this sure
+
     # -- derived notes, told beside the evidence
     derived: int = 5  # at most so many
     derived_from: float = 0.3  # with at least this cosine: two texts of no common matter have .1 to .25
@@ -55,6 +60,11 @@ class Plan:
 
 
 BALANCED = Plan("BALANCED")
+
+
+def without_standing(plan: Plan) -> Plan:
+    """The same order without a look at which statement holds."""
+    return replace(plan, name=f"{plan.name} without standing", standing=0)
 
 
 def without_edges(plan: Plan) -> Plan:

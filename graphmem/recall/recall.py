@@ -16,6 +16,7 @@ from graphmem.recall.gather import Asked, Found, Signals, resolve, search, signa
 from graphmem.recall.plan import BALANCED, Plan
 from graphmem.recall.rank import Flows, Ranked, paths, rank, step_numbers
 from graphmem.recall.score import Parts, score
+from graphmem.recall.standing import with_standing
 from graphmem.recall.understand import understand
 from graphmem.recall.walks import bridge, near, seed_values
 from graphmem.schema import Hit, Id, Node, Note, Passage, Path, RankedPassage, Recall, Space, Step
@@ -81,6 +82,9 @@ def recall(
         flows = flow(reader, first, score(asked, first, plan), plan, clock)
         ranked = ranked_with_newcomers(reader, asked, found, first, flows=flows, plan=plan, clock=clock)
         clock.part("rank")
+        if not clock.late("which statements hold"):
+            ranked = with_standing(reader, asked, ranked, now_us)
+        clock.part("standing")
         return told(reader, asked, found, ranked, clock=clock, limit=limit, token_budget=token_budget)
 
 

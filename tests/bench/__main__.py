@@ -10,7 +10,7 @@ from importlib import import_module
 from tests.bench.data import BUILD
 from tests.bench.table import Row, save, text_table
 
-SECTIONS = ("retrieval", "crossval", "answers", "pipeline", "store", "dense", "neo4j", "moe", "refactored")
+SECTIONS = ("retrieval", "crossval", "answers", "pipeline", "store", "dense", "neo4j", "moe", "refactored", "updates")
 
 
 def main() -> int:
