@@ -42,9 +42,12 @@ class Plan:
     when: float = 0.4  # the question asks for a time and the turn names one
 
     # -- how things stand: which of several statements holds
-    standing: int = 24  # of the best so many turns; 0: none is asked
-    states: float = 0.1  # turns that may state what is asked, by the model's word
-    states_surely: float = 0.5  # at least one of them must be this sure
+    standing: int = 24  # the best so many turns are looked at; 0: none
+    standing_moves: int = 10  # the best so many may change places
+    states: float = 0.05  # turns that may state what is asked, by the model's word
+    states_surely: float = 0.3  # at least one of them is this sure
+    one_matter: float = 4.5  # more turns that state it, in sum, are a topic: LoCoMo recall@5 -.3, without it -22
+    asks_for_a_value: float = 0.1  # by the model's word on the question alone
 
     # -- derived notes, told beside the evidence
     derived: int = 5  # at most so many

@@ -19,7 +19,7 @@ from graphmem.recall.plan import Plan
 from graphmem.recall.rank import Ranked
 from graphmem.recall.score import Parts
 from graphmem.schema import Passage
-from graphmem.standing import asked_words, holds, load
+from graphmem.standing import asked_words, asks_for_a_value, holds, load
 from graphmem.standing.cues import whom_of, words_of
 from graphmem.standing.model import EMBEDDER, Asking, Stated
 from graphmem.stores.base import NO_TIME, Reader
@@ -44,6 +44,9 @@ def with_standing(reader: Reader, asked: Asked, ranked: Ranked, now_us: int | No
     """The ranking with what holds first. O(plan.standing) texts, vectors and token codes are read."""
     plan = ranked.plan
     if not plan.standing or reader.space.embedder != EMBEDDER or not asks_for_a_state(asked):
+        return ranked
+    asking = Asking(asked.vectors.vector, words_of(asked.spoken))
+    if asks_for_a_value(asking) < plan.asks_for_a_value:
         return ranked
     found = looked_at(reader, asked, ranked, now_us)
     return reordered(ranked, found, plan) if found is not None else ranked
@@ -87,9 +90,13 @@ def said_by_asked(asked: Asked, speaker: int, named: frozenset[str]) -> bool | N
 
 
 def reordered(ranked: Ranked, found: Standing, plan: Plan) -> Ranked:
-    """The turns that may state what is asked share their scores out anew: the best to the one that most likely holds.
+    """Where so many turns seem to state what is asked that it is a topic rather than one matter, nothing moves.
+
+    The turns that may state what is asked share their scores out anew: the best to the one that most likely holds.
     What each gains or loses is a part of its score like the others, and told as a path."""
-    stating = np.flatnonzero(found.states >= plan.states)
+    if found.states.sum() > plan.one_matter:
+        return ranked
+    stating = np.flatnonzero(found.states[: plan.standing_moves] >= plan.states)
     if len(stating) < 2 or found.states[stating].max() < plan.states_surely:
         return ranked
     rows = found.rows[stating]

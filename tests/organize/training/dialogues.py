@@ -45,8 +45,52 @@ def shelf(phrases: Sequence[Phrase]) -> Shelf:
     return found
 
 
-def dialogue(on: Shelf, slots: Sequence[str], rng: random.Random) -> tuple[Phrase, str, list[Line]]:
+@dataclass(frozen=True, slots=True)
+class World:
+    """Phrases of some matters, what is known of them, and the statements of each as rows to choose like ones from."""
+
+    on: Shelf
+    slots: tuple[str, ...]
+    known: Known
+    events: tuple[Phrase, ...]
+    statements: tuple[Phrase, ...]
+    vectors: Floats
+    slot_of: npt.NDArray[np.int64]
+    alike: npt.NDArray[np.bool_]  # (slots, slots): the same matter by another hand
+
+
+#: Mean questions of two matters closer than this ask for the same thing.
+SAME_MATTER = 0.6
+NEAREST, LIKE = 150, 8
+
+
+def world(phrases: Sequence[Phrase], hands: Sequence[str], known: Known, events: Sequence[Phrase]) -> World:
+    on = shelf([phrase for phrase in phrases if phrase.slot.split(":")[0] in hands])
+    slots = tuple(sorted({slot for slot, _ in on}))
+    states = [
+        one for told in on.values() for key, some in told.items() if not key.startswith("question") for one in some
+    ]
+    asked = [[known.questions[one.asked][0] for one in on[slot, 0]["question_now"]] for slot in slots]
+    means = np.stack([np.mean(one, 0) for one in asked])
+    means /= np.linalg.norm(means, axis=1, keepdims=True)
+    place = {slot: row for row, slot in enumerate(slots)}
+    vectors = known.vectors[[known.row[one.text] for one in states]]
+    slot_of = np.array([place[one.slot] for one in states])
+    return World(on, slots, known, tuple(events), tuple(states), vectors, slot_of, means @ means.T > SAME_MATTER)
+
+
+def like(world: World, vector: Floats, slot: str, count: int, rng: random.Random) -> list[Phrase]:
+    """Statements of other matters that a search would find for this vector."""
+    cosine = world.vectors @ vector
+    if slot:
+        cosine[world.alike[world.slots.index(slot)][world.slot_of]] = -1
+    nearest = np.argpartition(-cosine, NEAREST)[:NEAREST].tolist()
+    return [world.statements[row] for row in rng.sample(nearest, count)]
+
+
+def dialogue(world: World, rng: random.Random) -> tuple[Phrase, str, list[Line]]:
     """A question, the form in which it is embedded, and turns in the order of time."""
+    on, slots = world.on, world.slots
     slot, fill = rng.choice(slots), rng.randrange(4)
     told = on[slot, fill]
     mode = rng.choices(("speaks", "is told of", "nobody"), (0.6, 0.25, 0.15))[0]
@@ -58,11 +102,14 @@ def dialogue(on: Shelf, slots: Sequence[str], rng: random.Random) -> tuple[Phras
     others += [Line(one, mine, False) for one in rng.sample(told["near"], 2)]
     if mode != "nobody":
         others += [Line(one, False, False) for one in rng.sample(told["initial"] + told["update"], 2)]
-    for _ in range(4):
+    form = question.text if mode == "is told of" else question.asked
+    near = like(world, world.known.questions[form][0], slot, LIKE, rng) if rng.random() < 0.6 else []
+    others += [Line(one, rng.choice((mine, mine, theirs)), False) for one in near]
+    for _ in range(3):
         away = on[rng.choice([one for one in slots if one != slot]), fill]
         some = rng.choice(away["initial"] + away["update"] + away["near"] + away["not_update"])
         others.append(Line(some, rng.choice((mine, theirs)), False))
-    return question, question.text if mode == "is told of" else question.asked, mixed(lines, others, rng)
+    return question, form, mixed(lines, others, rng)
 
 
 def values(told: dict[str, list[Phrase]], mode: str, rng: random.Random) -> list[Phrase]:
@@ -85,9 +132,10 @@ def mixed(lines: list[Line], others: list[Line], rng: random.Random) -> list[Lin
     return [next(values) if place in places else next(rest) for place in range(len(lines) + len(others))]
 
 
-def asking_case(on: Shelf, slots: Sequence[str], known: Known, rng: random.Random) -> Case:
+def asking_case(world: World, rng: random.Random) -> Case:
     """A question against every turn."""
-    question, form, lines = dialogue(on, slots, rng)
+    known = world.known
+    question, form, lines = event(world, rng) if rng.random() < EVENTS else dialogue(world, rng)
     asked = frozenset([question.person.lower()])
     texts = [line.phrase.text for line in lines]
     whom = np.stack([whom_of(line.phrase.text, asked, line.by_asked) for line in lines])
@@ -95,10 +143,22 @@ def asking_case(on: Shelf, slots: Sequence[str], known: Known, rng: random.Rando
     return case(known, form, vector, texts, whom, known.late(form, texts), [line.states for line in lines])
 
 
-def replacing_case(on: Shelf, slots: Sequence[str], known: Known, rng: random.Random) -> Case:
+#: Share of questions that no value answers.
+EVENTS = 0.25
+
+
+def event(world: World, rng: random.Random) -> tuple[Phrase, str, list[Line]]:
+    """A question about what happened, and what a search finds for it."""
+    question = rng.choice(world.events)
+    found = like(world, world.known.questions[question.asked][0], "", 16, rng)
+    return question, question.asked, [Line(one, not one.key.endswith("third"), False) for one in found]
+
+
+def replacing_case(world: World, rng: random.Random) -> Case:
     """A later turn against those before it: true where both state a value of the one matter. Mostly a turn that states
     one; `by_asked` is whether the same person speaks."""
-    _, _, lines = dialogue(on, slots, rng)
+    known = world.known
+    _, _, lines = dialogue(world, rng)
     wanted = rng.random() < 0.7
     at = rng.choice([row for row, line in enumerate(lines) if line.states is wanted and row] or [len(lines) - 1])
     later, before = lines[at], lines[:at]

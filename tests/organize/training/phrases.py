@@ -61,6 +61,16 @@ def phrases() -> list[Phrase]:
     return found
 
 
+def event_questions() -> list[Phrase]:
+    """Questions about what happened and what somebody is like: no stated value answers them."""
+    rng, found = random.Random(8), []
+    for line in (HERE / "events.txt").read_text(encoding="utf-8").splitlines():
+        person = rng.choice(NAMES)
+        text = line.replace("{p}", person)
+        found.append(Phrase("", 0, "question_event", text, person, asked_form(text, person)))
+    return found
+
+
 def filled(name: str, slot: dict[str, list[str]], fill: int, rng: random.Random) -> list[Phrase]:
     person, other, _ = rng.sample(NAMES, 3)
     found = []
