@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
@@ -17,8 +18,10 @@ from graphmem.recall import BALANCED, Plan
 from graphmem.recall import recall as run_recall
 from graphmem.schema import (
     Answer,
+    Batch,
     Change,
     Commit,
+    Disagreement,
     ForgetReport,
     Id,
     Item,
@@ -42,6 +45,9 @@ if TYPE_CHECKING:
     from graphmem.pipeline import Pipeline
 
 When = str | datetime | int | None
+
+#: Conflicts noticed by recalls that wait for a refresh.
+MAX_NOTICED = 256
 
 
 def open(
@@ -80,6 +86,7 @@ class Memory:
         self.embedder = embedder if embedder is not None else default_embedder()
         self.generator = generator
         self.space = agreed(store, store.space(space, create=not read_only), self.embedder, read_only=read_only)
+        self._noticed: deque[Disagreement] = deque(maxlen=MAX_NOTICED)
 
     @cached_property
     def _pipeline(self) -> Pipeline:
@@ -185,6 +192,27 @@ class Memory:
         chosen = organizer if organizer is not None else organize.STANDARD
         return organize.organize(view, organizer=chosen, job=job, dry_run=dry_run, progress=progress)
 
+    def refresh(self) -> Commit | None:
+        """Repairs the conflicts that recalls of this object noticed: the later statement links to the earlier one, and
+        closes it where the model is sure. One job that can be undone; None when there was nothing to repair. At most
+        MAX_NOTICED conflicts wait; those that wait when the process ends are lost, and noticed again. Raises Conflict
+        when another writer changed one of the notes meanwhile; what was noticed then waits on."""
+        from graphmem.organize.refresh import Repairs
+
+        noticed = list(self._noticed)
+        with self.reader() as reader:
+            piece = Repairs().of(reader, noticed)
+        commit = None
+        if piece:
+            job = self.store.open_job(self.space, {"kind": "refresh", "conflicts": len(noticed)})
+            batch = Batch("organizer:refresh", "organize:standing", job=job.id, nodes=piece.nodes, edges=piece.edges)
+            commit = self.store.write(self.space, batch)
+            self.store.close_job(self.space, job.id, JobState.DONE)
+        for one in noticed:
+            with suppress(ValueError):
+                self._noticed.remove(one)
+        return commit
+
     # -- out
 
     def recall(
@@ -203,7 +231,7 @@ class Memory:
             raise InputError("the question is blank", hint="ask something")
         if limit < 1:
             raise InputError(f"limit {limit} is below 1", hint="ask for at least one hit")
-        return run_recall(
+        recalled = run_recall(
             self.store,
             self.space,
             sound(question)[0],
@@ -214,6 +242,8 @@ class Memory:
             deadline_s=deadline_s,
             token_budget=token_budget,
         )
+        self._noticed.extend(recalled.conflicts)
+        return recalled
 
     def keep(self, recalled: Recall) -> Id:
         """Stores what a recall found and what led there, to be looked at in Neo4j Browser. A view, no part of the

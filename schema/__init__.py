@@ -34,6 +34,7 @@ from graphmem.schema.nodes import (
 from graphmem.schema.results import (
     Answer,
     Citation,
+    Disagreement,
     ForgetReport,
     Hit,
     Path,
@@ -53,6 +54,7 @@ __all__ = [
     "Change",
     "Citation",
     "Commit",
+    "Disagreement",
     "Edge",
     "EdgeType",
     "Entity",

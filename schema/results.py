@@ -55,6 +55,15 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
+class Disagreement:
+    """Two live notes that both state what was asked and were told at different times: the refresher links them."""
+
+    earlier: Id
+    later: Id
+    weight_q8: int
+
+
+@dataclass(frozen=True, slots=True)
 class Recall:
     """The whole result of a question. `hits` are ranked notes, `passages` the ranked evidence (no repeats).
 
@@ -62,6 +71,7 @@ class Recall:
     `work` counts what was done (candidates, edges read, hops, milliseconds by part). `seq` is the commit it saw.
     `derived` are notes made of other notes (observations, beliefs, strategies, scenes, personas, summaries) that fit
     the question, best first: inference, beside the evidence of `hits`.
+    `conflicts` are pairs of statements of what was asked of which the later may replace the earlier.
     `support` in 0..1 tells how well the best evidence covers the question; answers use it to say "not in memory".
     """
 
@@ -74,6 +84,7 @@ class Recall:
     support: float = 0.0
     plan: str = "BALANCED"
     derived: tuple[Hit, ...] = ()
+    conflicts: tuple[Disagreement, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +111,11 @@ class Answer:
     recall: Recall
     generator: str = "extractive"
     degraded: tuple[str, ...] = ()
+
+    @property
+    def inferred(self) -> tuple[Hit, ...]:
+        """Notes made of other notes that fit the question: inference, which `text` never states or cites."""
+        return self.recall.derived
 
 
 @dataclass(frozen=True, slots=True)

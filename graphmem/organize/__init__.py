@@ -1,7 +1,8 @@
 """What turns notes into a memory: steps over what is stored, and over each batch before it is written."""
 
 from graphmem.organize.job import KIND, Organized, Tally, organize
-from graphmem.organize.organizer import STANDARD, AtWrite, New, Organizer, Piece, Step, View, without
+from graphmem.organize.organizer import AtWrite, New, Organizer, Piece, Step, View, without
+from graphmem.organize.standard import STANDARD
 
 __all__ = [
     "KIND",

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from graphmem.errors import Conflict
-from graphmem.organize.organizer import STANDARD, Organizer, Piece, Step, View
+from graphmem.organize.organizer import Organizer, Piece, Step, View
+from graphmem.organize.standard import STANDARD
 from graphmem.schema import (
     Batch,
     EdgeType,

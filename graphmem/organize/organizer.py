@@ -115,9 +115,6 @@ class Organizer:
         return new, tuple(pieces)
 
 
-STANDARD = Organizer("STANDARD", ())
-
-
 def without(organizer: Organizer, *names: str) -> Organizer:
     """The organiser with these steps left out, for an ablation. Raises InputError for a step that it has not."""
     known = [step.name for step in organizer.steps]

@@ -47,6 +47,7 @@ class Ranked:
     group: Numbers
     near: Tracer
     bridge: Tracer
+    disagreeing: tuple[tuple[int, int, float], ...] = ()  # rows: earlier, later statement of one matter; how surely
 
 
 def rank(signals: Signals, parts: Parts, flows: Flows, plan: Plan) -> Ranked:

@@ -19,7 +19,7 @@ from graphmem.recall.score import Parts, score
 from graphmem.recall.standing import with_standing
 from graphmem.recall.understand import understand
 from graphmem.recall.walks import bridge, near, seed_values
-from graphmem.schema import Hit, Id, Node, Note, Passage, Path, RankedPassage, Recall, Space, Step
+from graphmem.schema import Disagreement, Hit, Id, Node, Note, Passage, Path, RankedPassage, Recall, Space, Step, q8
 from graphmem.stores.base import Reader, Store
 
 #: Share of the deadline after which no further part is begun: the rest is for ranking and fetching what was found.
@@ -164,7 +164,17 @@ def told(
         support(asked, passages, ranked, rows),
         ranked.plan.name,
         tuple(inferred_hits(inferred, nodes)),
+        tuple(conflicts(ranked, rows, notes, ids)),
     )
+
+
+def conflicts(
+    ranked: Ranked, rows: list[int], notes: Mapping[int, int], ids: Mapping[int, Id]
+) -> Iterator[Disagreement]:
+    """What the standing of the told turns showed, as pairs of notes."""
+    for old, new, weight in ranked.disagreeing:
+        if old in rows and new in rows and notes[old] in ids and notes[new] in ids:
+            yield Disagreement(ids[notes[old]], ids[notes[new]], q8(weight))
 
 
 def derived_notes(found: Found, plan: Plan) -> dict[int, float]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +29,8 @@ Numbers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.floating]
 
 KIND = "prior:standing"
+#: Two statements nearer in time than this are one telling.
+APART_US = 3_600_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,21 @@ def with_standing(reader: Reader, asked: Asked, ranked: Ranked, now_us: int | No
         return ranked
     found = looked_at(reader, asked, ranked, now_us)
     return reordered(ranked, found, plan) if found is not None else ranked
+
+
+def disagreeing(ranked: Ranked, found: Standing, plan: Plan) -> tuple[tuple[int, int, float], ...]:
+    """Rows (earlier, later) of turns that both surely state what is asked, told apart by an hour or more, with how
+    surely: what a refresher may repair. Each with the next later one, so at most as many as turns."""
+    sure = np.flatnonzero(found.states[: plan.standing_moves] >= plan.conflict)
+    heads = ranked.signals.heads
+    rows = sorted(sure.tolist(), key=lambda one: (int(heads.at_us[found.rows[one]]), int(found.rows[one])))
+    pairs = []
+    for old, new in pairwise(rows):
+        apart = int(heads.at_us[found.rows[new]]) - int(heads.at_us[found.rows[old]])
+        if apart >= APART_US:
+            weight = float(np.sqrt(found.states[old] * found.states[new]))
+            pairs.append((int(found.rows[old]), int(found.rows[new]), weight))
+    return tuple(pairs)
 
 
 def looked_at(reader: Reader, asked: Asked, ranked: Ranked, now_us: int | None) -> Standing | None:
@@ -109,7 +127,8 @@ def reordered(ranked: Ranked, found: Standing, plan: Plan) -> Ranked:
     parts = Parts(ranked.parts.seeds, {**ranked.parts.priors, KIND: change})
     order = ranked.order.copy()
     order[np.sort(np.flatnonzero(np.isin(order, rows)))] = rows[first]
-    return replace(ranked, parts=parts, score=score, order=order)
+    pairs = disagreeing(ranked, found, plan)
+    return replace(ranked, parts=parts, score=score, order=order, disagreeing=pairs)
 
 
 def as_of_us(asked: Asked, now_us: int | None) -> int:
@@ -131,7 +150,7 @@ def day_end(month_start_us: int, day: int) -> int:
 
 _NOT_STATE = re.compile(
     r"\s*(?:why|how (?:did|come)|when did|would|could)\b|"
-    r"\b(?:ever|first|originally|previously|formerly|used to|all|list|what are|which are|names|times|happen(?:ed)?)\b",
+    r"\b(?:ever|originally|previously|formerly|used to|what are|which are|happen(?:ed)?)\b",
     re.I,
 )
 _PAST = re.compile(r"\b(?:did|was|were|had|didn't|wasn't|weren't|hadn't)\b", re.I)

@@ -256,6 +256,8 @@ class BatchWrite(ABC):
 
     def unlinked(self, found: Mapping[Key, Value]) -> list[Full]:
         """Stored edges that a changed node stood for and no longer does."""
+        before = {id for _, _, old in self.changed for id in named(old) if id not in self.at}
+        self.at.update({id: found.n for id, found in self.find(sorted(before)).items()} if before else {})
         gone = {
             at
             for node, n, old in self.changed

@@ -128,8 +128,8 @@ def fitted_asks(on: World) -> dict[str, np.ndarray]:
     data, label = torch.from_numpy(rows).float(), torch.tensor([1.0] * len(asked) + [0.0] * len(about))
     weight = torch.where(label > 0, 1.0, len(asked) / len(about))
     linear = nn.Linear(data.shape[1], 1)
-    optimizer = torch.optim.AdamW(linear.parameters(), lr=0.02, weight_decay=0.5)
-    for _ in range(300):
+    optimizer = torch.optim.AdamW(linear.parameters(), lr=0.02, weight_decay=5.0)
+    for _ in range(60):
         loss = functional.binary_cross_entropy_with_logits(linear(data)[:, 0], label, weight=weight)
         optimizer.zero_grad()
         loss.backward()
