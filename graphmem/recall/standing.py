@@ -150,7 +150,7 @@ def day_end(month_start_us: int, day: int) -> int:
 
 _NOT_STATE = re.compile(
     r"\s*(?:why|how (?:did|come)|when did|would|could)\b|"
-    r"\b(?:ever|originally|previously|formerly|used to|what are|which are|happen(?:ed)?)\b",
+    r"\b(?:ever|first|originally|previously|formerly|used to|all|list|what are|which are|names|times|happen(?:ed)?)\b",
     re.I,
 )
 _PAST = re.compile(r"\b(?:did|was|were|had|didn't|wasn't|weren't|hadn't)\b", re.I)
