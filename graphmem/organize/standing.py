@@ -23,7 +23,9 @@ from graphmem.stores.base import Reader
 
 Floats = npt.NDArray[np.float32]
 
-NEAREST = 16
+NEAREST = 8
+#: Texts less alike than this are of no common matter to the model; most new turns read nothing further.
+ALIKE = 0.3
 MOST = 2
 #: Two statements nearer in time than this are one telling.
 APART_US = 3_600_000_000
@@ -114,7 +116,10 @@ def closes(note: Note, at_us: int) -> bool:
 def replaced(reader: Reader, new: Statement, least: float) -> list[tuple[Statement, float]]:
     """Earlier statements that this one replaces, surest first, and how surely. One search and one read."""
     near = reader.dense(new.vector, NEAREST, (NodeKind.NOTE,))
-    notes = [note for note in reader.nodes(near.numbers) if isinstance(note, Note) and note.id != new.note.id]
+    alike = near.numbers[near.scores >= ALIKE]
+    if not len(alike):
+        return []
+    notes = [note for note in reader.nodes(alike) if isinstance(note, Note) and note.id != new.note.id]
     before = [old for old in statements(reader, notes) if new.at_us - old.at_us >= APART_US]
     if not before:
         return []
