@@ -43,7 +43,10 @@ QUESTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
 ORGANIZING: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("One job, to be watched, resumed and undone", ("organize",)),
     ("A second run finds nothing to change", ("organize",)),
-    ("What was inferred is told apart from the evidence", ("recall", "What does Ines tell of her kiln?", "--limit", "2")),
+    (
+        "What was inferred is told apart from the evidence",
+        ("recall", "What does Ines tell of her kiln?", "--limit", "2"),
+    ),
     (
         "A question of two steps, each about what was found before",
         ("reflect", "Where was the potter who founded the Saltworks born?", "--limit", "3"),

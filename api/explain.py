@@ -135,6 +135,7 @@ WORDS = {
     "prior:speaker": "said by the one asked about",
     "prior:date": "on the date asked about",
     "prior:when": "tells a time",
+    "prior:standing": "holds at the time asked about",
     "next": "what was said next",
     "~next": "what was said before",
     "mentions": "which mentions",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
@@ -19,9 +20,11 @@ from graphmem.recall import BALANCED, Plan, Router
 from graphmem.recall import recall as run_recall
 from graphmem.schema import (
     Answer,
+    Batch,
     Budget,
     Change,
     Commit,
+    Disagreement,
     ForgetReport,
     Id,
     Item,
@@ -49,6 +52,9 @@ if TYPE_CHECKING:
     from graphmem.pipeline import Pipeline
 
 When = str | datetime | int | None
+
+#: Conflicts noticed by recalls that wait for a refresh.
+MAX_NOTICED = 256
 
 
 def open(
@@ -92,6 +98,7 @@ class Memory:
         self.embedder = embedder if embedder is not None else default_embedder()
         self.generator, self.proposer = generator, proposer
         self.space = agreed(store, store.space(space, create=not read_only), self.embedder, read_only=read_only)
+        self._noticed: deque[Disagreement] = deque(maxlen=MAX_NOTICED)
 
     @cached_property
     def _pipeline(self) -> Pipeline:
@@ -225,6 +232,27 @@ class Memory:
         chosen = organizer if organizer is not None else organize.STANDARD
         return organize.organize(view, organizer=chosen, job=job, dry_run=dry_run, progress=progress)
 
+    def refresh(self) -> Commit | None:
+        """Repairs the conflicts that recalls of this object noticed: the later statement links to the earlier one, and
+        closes it where the model is sure. One job that can be undone; None when there was nothing to repair. At most
+        MAX_NOTICED conflicts wait; those that wait when the process ends are lost, and noticed again. Raises Conflict
+        when another writer changed one of the notes meanwhile; what was noticed then waits on."""
+        from graphmem.organize.refresh import Repairs
+
+        noticed = list(self._noticed)
+        with self.reader() as reader:
+            piece = Repairs().of(reader, noticed)
+        commit = None
+        if piece:
+            job = self.store.open_job(self.space, {"kind": "refresh", "conflicts": len(noticed)})
+            batch = Batch("organizer:refresh", "organize:standing", job=job.id, nodes=piece.nodes, edges=piece.edges)
+            commit = self.store.write(self.space, batch)
+            self.store.close_job(self.space, job.id, JobState.DONE)
+        for one in noticed:
+            with suppress(ValueError):
+                self._noticed.remove(one)
+        return commit
+
     # -- out
 
     def recall(
@@ -241,15 +269,14 @@ class Memory:
         out for the deadline or the token budget. A router tries plans from light to deep; `route` then says which and
         why. Raises InputError for a blank question or a limit below 1."""
         check_asked(question, limit)
+        now_us = moment(now)[0] if now is not None else None
         if isinstance(plan, Router) or plan.steps:
             from graphmem.reflect.routing import routed
 
-            now_us = moment(now)[0] if now is not None else None
-            asked = sound(question)[0]
-            return routed(
+            found = routed(
                 self.store,
                 self.space,
-                asked,
+                sound(question)[0],
                 self.embedder,
                 plan=plan,
                 limit=limit,
@@ -257,7 +284,9 @@ class Memory:
                 deadline_s=deadline_s,
                 token_budget=token_budget,
             )
-        return run_recall(
+            self._noticed.extend(found.conflicts)
+            return found
+        recalled = run_recall(
             self.store,
             self.space,
             sound(question)[0],
@@ -268,6 +297,8 @@ class Memory:
             deadline_s=deadline_s,
             token_budget=token_budget,
         )
+        self._noticed.extend(recalled.conflicts)
+        return recalled
 
     def strategies(self, task: str, *, limit: int = 10, now: When = None) -> tuple[Strategy, ...]:
         """What to do on a task, as runs of agents taught it (`remember_trajectory`, then `organize`), best first; tell

@@ -56,6 +56,15 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
+class Disagreement:
+    """Two live notes that both state what was asked and were told at different times: the refresher links them."""
+
+    earlier: Id
+    later: Id
+    weight_q8: int
+
+
+@dataclass(frozen=True, slots=True)
 class Recall:
     """The whole result of a question. `hits` are ranked notes, `passages` the ranked evidence (no repeats).
 
@@ -63,6 +72,7 @@ class Recall:
     `work` counts what was done (candidates, edges read, hops, milliseconds by part). `seq` is the commit it saw.
     `derived` are notes made of other notes (observations, beliefs, strategies, scenes, personas, summaries) that fit
     the question, best first: inference, beside the evidence of `hits`.
+    `conflicts` are pairs of statements of what was asked of which the later may replace the earlier.
     `support` in 0..1 tells how well the best evidence covers the question; answers use it to say "not in memory".
     `plan` made it; `route` has one line for each plan that was tried before and the judge's reason to go on or stop.
     """
@@ -77,6 +87,7 @@ class Recall:
     plan: str = "BALANCED"
     derived: tuple[Hit, ...] = ()
     route: tuple[str, ...] = ()
+    conflicts: tuple[Disagreement, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +194,11 @@ class Answer:
     recall: Recall
     generator: str = "extractive"
     degraded: tuple[str, ...] = ()
+
+    @property
+    def inferred(self) -> tuple[Hit, ...]:
+        """Notes made of other notes that fit the question: inference, which `text` never states or cites."""
+        return self.recall.derived
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ class Asked:
     vectors: QueryVectors
     speakers: Numbers
     titled: dict[int, float]
+    spoken: str = ""  # as the person asked about would put it
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,7 @@ def resolve(reader: Reader, question: Question, embedder: Embedder, plan: Plan) 
         embedder.query(text),
         np.array(sorted(only), np.int64),
         titled_passages(found, titles),
+        text,
     )
 
 

@@ -50,6 +50,7 @@ class Ranked:
     near: Tracer
     bridge: Tracer
     links: Tracer
+    disagreeing: tuple[tuple[int, int, float], ...] = ()  # rows: earlier, later statement of one matter; how surely
 
 
 def rank(signals: Signals, parts: Parts, flows: Flows, plan: Plan) -> Ranked:

@@ -17,9 +17,10 @@ from graphmem.recall.gather import Asked, Found, Signals, resolve, search, signa
 from graphmem.recall.plan import BALANCED, Plan
 from graphmem.recall.rank import Flows, Ranked, paths, rank, step_numbers
 from graphmem.recall.score import score
+from graphmem.recall.standing import with_standing
 from graphmem.recall.understand import understand
 from graphmem.recall.walks import LinkedNotes, bridge, near, over_links, seed_values
-from graphmem.schema import Hit, Id, Node, Note, Passage, Path, RankedPassage, Recall, Space, Step
+from graphmem.schema import Disagreement, Hit, Id, Node, Note, Passage, Path, RankedPassage, Recall, Space, Step, q8
 from graphmem.stores.base import Reader, Store
 
 #: Share of the deadline after which no further part is begun: the rest is for ranking and fetching what was found.
@@ -98,6 +99,9 @@ def recalled(
     flows = flow(reader, asked, found, first, plan=plan, clock=clock)
     ranked = ranked_with_newcomers(reader, asked, found, first, flows=flows, plan=plan, clock=clock)
     clock.part("rank")
+    if not clock.late("which statements hold"):
+        ranked = with_standing(reader, asked, ranked, now_us)
+    clock.part("standing")
     limit = limit if plan.most is None else min(limit, plan.most)
     return told(reader, asked, found, ranked, clock=clock, limit=limit, token_budget=budget)
 
@@ -200,7 +204,17 @@ def told(
         support(asked, passages, ranked, rows),
         ranked.plan.name,
         tuple(inferred_hits(inferred, nodes)),
+        conflicts=tuple(conflicts(ranked, rows, notes, ids)),
     )
+
+
+def conflicts(
+    ranked: Ranked, rows: list[int], notes: Mapping[int, int], ids: Mapping[int, Id]
+) -> Iterator[Disagreement]:
+    """What the standing of the told turns showed, as pairs of notes."""
+    for old, new, weight in ranked.disagreeing:
+        if old in rows and new in rows and notes[old] in ids and notes[new] in ids:
+            yield Disagreement(ids[notes[old]], ids[notes[new]], q8(weight))
 
 
 def derived_notes(found: Found, plan: Plan) -> dict[int, float]:

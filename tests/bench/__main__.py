@@ -14,6 +14,7 @@ SECTIONS = (
     "retrieval",
     "crossval",
     "reflect",
+    "updates",
     "organize",
     "scenes",
     "strategies",

@@ -1,0 +1,124 @@
+"""Which statement holds: a later one closes an earlier one, recall prefers what holds, and repairs follow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import graphmem
+from graphmem.memory import Memory
+from graphmem.organize.organizer import Organizer
+from graphmem.organize.standing import Standing
+from graphmem.recall import BALANCED
+from graphmem.schema import EdgeType, NodeKind, Note
+from graphmem.standing import holds, load
+from graphmem.standing.cues import WHOM, WIDTH, asked_words, whom_of, words_of
+
+TURNS = (
+    ("Ada", "2023-01-10T10:00", "I live in Lyon now, in a flat with a tiny balcony."),
+    ("Ben", "2023-01-10T10:01", "Lovely! I hope the neighbours are quiet."),
+    ("Ada", "2023-06-20T10:00", "I have moved again, so I live in Geneva these days."),
+    ("Ben", "2023-06-20T10:01", "I would love to live in Marseille one day."),
+)
+ASKED = "Where does Ada live now?"
+
+
+@pytest.fixture
+def memory(tmp_path: Path) -> Iterator[Memory]:
+    with graphmem.open(str(tmp_path / "notes.db")) as memory:
+        for number, (speaker, at, text) in enumerate(TURNS):
+            memory.remember(text, speaker=speaker, at=at, ref=str(number), session=at[:10])
+        yield memory
+
+
+def first(memory: Memory, question: str, now: str = "2024-01-01") -> str:
+    return memory.recall(question, now=now).passages[0].passage.text
+
+
+def test_hindsight_recall_prefers_what_holds_at_the_asked_time(memory: Memory) -> None:
+    assert "Geneva" in first(memory, ASKED)
+    assert "Lyon" in first(memory, ASKED, now="2023-03-01")
+    assert "Lyon" in first(memory, "Where did Ada live in March 2023?")
+
+
+def test_what_no_longer_holds_stays_in_the_result(memory: Memory) -> None:
+    plain = replace(BALANCED, standing=0)
+    found = {one.passage.id for one in memory.recall(ASKED).passages}
+    assert found == {one.passage.id for one in memory.recall(ASKED, plan=plain).passages}
+
+
+def test_the_paths_of_a_hit_still_sum_to_its_score(memory: Memory) -> None:
+    for hit in memory.recall(ASKED, now="2024-01-01").hits:
+        assert sum(path.weight for path in hit.paths) == pytest.approx(hit.score)
+
+
+def test_a_question_about_what_happened_keeps_its_order(memory: Memory) -> None:
+    question = "Why did Ada move to Geneva?"
+    plain = memory.recall(question, plan=replace(BALANCED, standing=0))
+    assert [one.passage.id for one in memory.recall(question).passages] == [one.passage.id for one in plain.passages]
+
+
+def test_himem_a_conflict_noticed_at_recall_is_repaired_by_the_refresher(memory: Memory) -> None:
+    digest, evidence = memory.digest(), memory.evidence_digest()
+    noticed = memory.recall(ASKED, now="2024-01-01").conflicts
+    assert memory.digest() == digest
+    assert noticed
+    earlier, later = memory.get(noticed[0].earlier), memory.get(noticed[0].later)
+    assert isinstance(earlier, Note)
+    assert isinstance(later, Note)
+    assert ("Lyon" in earlier.text, "Geneva" in later.text) == (True, True)
+    commit = memory.refresh()
+    assert commit is not None
+    assert memory.evidence_digest() == evidence
+    with memory.reader() as reader:
+        links = reader.edges([later.id], (EdgeType.SUPERSEDES, EdgeType.FOLLOWS), out_only=True)
+    assert [link.dst for link in links] == [earlier.id]
+    assert memory.check() == []
+
+
+def test_ama_the_refresher_repairs_once_and_can_be_undone(memory: Memory) -> None:
+    digest = memory.digest()
+    memory.recall(ASKED, now="2024-01-01")
+    commit = memory.refresh()
+    memory.recall(ASKED, now="2024-01-01")
+    assert memory.refresh() is None
+    assert commit is not None
+    assert commit.job is not None
+    memory.undo(commit.job)
+    assert memory.digest() == digest
+
+
+def test_a_later_statement_closes_the_earlier_one_and_history_shows_it(memory: Memory) -> None:
+    every = Organizer("CLOSING", (Standing(sure=0.2, perhaps=0.2),))
+    memory.organize(organizer=every)
+    with memory.reader() as reader:
+        notes = [node for node in reader.page(NodeKind.NOTE) if isinstance(node, Note)]
+        links = reader.edges([note.id for note in notes], (EdgeType.SUPERSEDES,))
+    closed = [note for note in notes if note.valid_to_us is not None and any(one.dst == note.id for one in links)]
+    assert any("Lyon" in note.text for note in closed)
+    assert all(link.reason and 0 < link.weight_q8 <= 256 for link in links)
+    assert [commit.cause for commit, _ in memory.history(closed[0].id)][-1] == "organize:standing"
+    digest = memory.digest()
+    assert memory.organize(organizer=every).changes == 0
+    assert memory.digest() == digest
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
+def test_what_holds_shares_out_at_most_one(states: list[float]) -> None:
+    found = holds(np.array(states), np.arange(len(states)))
+    assert found.sum() <= 1.0 + 1e-9
+    assert (found >= 0).all()
+
+
+def test_the_models_are_small_and_of_the_widths_that_texts_are_read_in() -> None:
+    for name in ("answers", "replaces"):
+        assert load(name).weights["st.0.w"].shape[0] == load(name).weights["P"].shape[1] + WIDTH
+    assert words_of("I don't live here.").shape == (WIDTH,)
+    assert whom_of("Ada's flat", frozenset(["ada"]), True).shape == (WHOM,)
+    assert asked_words("Where did Marek's sister live in May?") == {"marek"}
