@@ -41,6 +41,7 @@ class Standing:
     rows: Numbers
     states: Floats
     holds: Floats
+    dated: bool  # the question names a time: what was said later is surely out
 
 
 def with_standing(reader: Reader, asked: Asked, ranked: Ranked, now_us: int | None) -> Ranked:
@@ -81,7 +82,9 @@ def looked_at(reader: Reader, asked: Asked, ranked: Ranked, now_us: int | None) 
     limit = as_of_us(asked, now_us)
     said = heads.at_us[rows]
     order = np.lexsort((heads.ordinal[rows], said))
-    return Standing(rows, states, holds(states, order[said[order] <= limit]))
+    return Standing(
+        rows, states, holds(states, order[said[order] <= limit]), asked.question.dates.interval_us is not None
+    )
 
 
 def stated(reader: Reader, asked: Asked, ranked: Ranked, rows: Numbers) -> Floats:
@@ -116,6 +119,8 @@ def reordered(ranked: Ranked, found: Standing, plan: Plan) -> Ranked:
         return ranked
     stating = np.flatnonzero(found.states[: plan.standing_moves] >= plan.states)
     if len(stating) < 2 or found.states[stating].max() < plan.states_surely:
+        return ranked
+    if not found.dated and found.holds[stating].max() < plan.holds_surely:
         return ranked
     rows = found.rows[stating]
     old = ranked.score[rows]
