@@ -38,7 +38,7 @@ def memory_on(server: Server, space: str = "default") -> Iterator[graphmem.Memor
 
 
 def ingest_sample(server: Server) -> None:
-    """By the command line, into an empty server; then a link, an update and a kept recall: the sample has none."""
+    """By the command line, into an empty server; then links, an update, what organising makes of it, a kept recall."""
     server.empty()
     done = run_cli("ingest", SAMPLE, "--store", server.uri, **server.environment)
     assert done.returncode == 0, done.stderr
@@ -46,10 +46,15 @@ def ingest_sample(server: Server) -> None:
         space = store.space("default", create=False)
         first, second = notes(store, "ferry")[:2]
         job = store.open_job(space, {"kind": "test"})
-        link = Edge(first.id, EdgeType.CONTRADICTS, second.id, q8(0.5), "two ways to travel")
-        store.write(space, Batch(cause="link", edges=(link,), job=job.id))
+        links = [
+            Edge(first.id, EdgeType.CONTRADICTS, second.id, q8(0.5), "two ways to travel"),
+            Edge(second.id, EdgeType.SUPERSEDES, first.id, q8(0.5), "the later of two ways to travel"),
+        ]
+        store.write(space, Batch(cause="link", edges=tuple(links), job=job.id))
         changed = replace(first, context="the way to the island")
         store.write(space, Batch(cause="evolve", nodes=(changed,)))
+    organized = run_cli("organize", "--store", server.uri, **server.environment)
+    assert organized.returncode == 0, organized.stderr
     kept = run_cli("recall", QUESTION, "--keep", "--limit", "4", "--store", server.uri, **server.environment)
     assert kept.returncode == 0, kept.stderr
 
