@@ -117,6 +117,9 @@ def recall_json(recall: Recall, nodes: Nodes) -> Json:
         "hits": [hit_json(hit, nodes) for hit in recall.hits],
         "passages": [{"score": r.score, **passage_json(r.passage, nodes)} for r in recall.passages],
         "derived": [hit_json(hit, nodes) for hit in recall.derived],
+        "conflicts": [
+            {"earlier": one.earlier, "later": one.later, "weight": one.weight_q8 / ONE_Q8} for one in recall.conflicts
+        ],
         "work": dict(recall.work),
     }
 

@@ -218,9 +218,10 @@ class Memory:
         progress: Callable[[str, int], None] | None = None,
     ) -> Organized:
         """Runs the organiser's steps over all that is remembered, as one job that can be watched, resumed and undone;
-        a second run changes nothing. A dry run writes nothing and tells what each step would do. `now` is the time that
-        forgetting and open validity are measured against, today when not given. Raises NotFound for a job to resume
-        that is not there, InputError for one that is done or was no organising."""
+        a second run changes nothing. What recalls noticed is repaired first (`refresh`), in a job of its own. A dry run
+        writes nothing and tells what each step would do. `now` is the time that forgetting and open validity are
+        measured against, today when not given. Raises NotFound for a job to resume that is not there, InputError for
+        one that is done or was no organising."""
         from graphmem import organize
 
         job = self.job(resume) if resume is not None else None
@@ -230,6 +231,8 @@ class Memory:
         at_us = began if now is None and isinstance(began, int) else now_us(now)
         view = organize.View(self.store, self.space, self.embedder, at_us)
         chosen = organizer if organizer is not None else organize.STANDARD
+        if not dry_run:
+            self.refresh()
         return organize.organize(view, organizer=chosen, job=job, dry_run=dry_run, progress=progress)
 
     def refresh(self) -> Commit | None:

@@ -248,6 +248,27 @@ class RankedPassage:
     passage: Passage
 
 
+@strawberry.type(description="Two statements of what was asked, of which the later may replace the earlier.")
+class Disagreement:
+    weight: float
+    earlier_id: strawberry.Private[schema.Id]
+    later_id: strawberry.Private[schema.Id]
+
+    @strawberry.field(description="The note that was told first.")
+    async def earlier(self, info: Info) -> Note | None:
+        node = await info.context.nodes.load(self.earlier_id)
+        return Note.of(node) if isinstance(node, schema.Note) else None
+
+    @strawberry.field(description="The note that was told later.")
+    async def later(self, info: Info) -> Note | None:
+        node = await info.context.nodes.load(self.later_id)
+        return Note.of(node) if isinstance(node, schema.Note) else None
+
+    @classmethod
+    def of(cls, found: schema.Disagreement) -> Disagreement:
+        return cls(weight=found.weight_q8 / ONE_Q8, earlier_id=found.earlier, later_id=found.later)
+
+
 @strawberry.type(description="What memory holds on a question. `degraded` says what was left out; empty when nothing.")
 class Recall:
     question: str
@@ -260,6 +281,9 @@ class Recall:
     passages: list[RankedPassage]
     derived: list[Hit] = strawberry.field(
         description="Notes made of other notes that fit the question: inference, beside the evidence of `hits`."
+    )
+    conflicts: list[Disagreement] = strawberry.field(
+        description="Statements of which a later one may replace an earlier one; organising repairs what was noticed."
     )
 
     @classmethod
@@ -274,6 +298,7 @@ class Recall:
             hits=[Hit.of(hit) for hit in recall.hits],
             passages=[RankedPassage(score=r.score, passage=Passage.of(r.passage)) for r in recall.passages],
             derived=[Hit.of(hit) for hit in recall.derived],
+            conflicts=[Disagreement.of(one) for one in recall.conflicts],
         )
 
 

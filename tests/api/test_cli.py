@@ -111,7 +111,9 @@ def test_text_and_question_can_come_from_standard_input(tmp_path: Path) -> None:
 def test_json_of_recall_has_this_shape(sample_store: Path) -> None:
     done = run_cli("recall", "How does one get to Skerrow?", "--store", sample_store, "-o", "json", "--limit", 3)
     found = json.loads(done.stdout)
-    assert list(found) == ["question", "plan", "seq", "support", "degraded", "hits", "passages", "derived", "work"]
+    assert list(found) == [
+        "question", "plan", "route", "seq", "support", "degraded", "hits", "passages", "derived", "conflicts", "work",
+    ]  # fmt: skip
     hit = found["hits"][0]
     assert list(hit) == ["score", "note", "passage", "paths"]
     assert list(hit["note"]) == [
