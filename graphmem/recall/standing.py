@@ -19,7 +19,6 @@ from graphmem.recall.gather import Asked
 from graphmem.recall.plan import Plan
 from graphmem.recall.rank import Ranked
 from graphmem.recall.score import Parts
-from graphmem.schema import Passage
 from graphmem.standing import asked_words, asks_for_a_value, holds, load
 from graphmem.standing.cues import whom_of, words_of
 from graphmem.standing.model import EMBEDDER, Asking, Stated
@@ -90,12 +89,11 @@ def looked_at(reader: Reader, asked: Asked, ranked: Ranked, now_us: int | None) 
 def stated(reader: Reader, asked: Asked, ranked: Ranked, rows: Numbers) -> Floats:
     """How surely each turn states, as holding when it was said, what is asked."""
     heads, vectors = ranked.signals.heads, asked.vectors
-    numbers = ranked.signals.numbers[rows]
-    texts = [node.text if isinstance(node, Passage) else "" for node in reader.nodes(numbers)]
+    texts, of_texts = reader.said(ranked.signals.numbers[rows])
     named = asked_words(asked.question.text)
     whose = [said_by_asked(asked, int(speaker), named) for speaker in heads.speaker[rows].tolist()]
     turns = Stated(
-        reader.vectors(numbers),
+        of_texts,
         np.stack([words_of(text) for text in texts]),
         np.stack([whom_of(text, named, whom) for text, whom in zip(texts, whose, strict=True)]),
         ranked.signals.tokens[rows].astype(np.float32),

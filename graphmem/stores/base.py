@@ -32,6 +32,7 @@ from graphmem.schema import (
     JobState,
     Node,
     NodeKind,
+    Passage,
     Recall,
     Refusal,
     Source,
@@ -190,9 +191,10 @@ class Reader(Protocol):
         self, start_us: int, end_us: int, k: int
     ) -> Candidates: ...  # passages said, notes valid, in the interval
 
-    # -- what a recall asks first, each in one go: a store behind a network answers it in one round trip
+    # -- what a recall asks, each in one go: a store behind a network answers it in one round trip
     def named(self, folded: Sequence[str], *, limit: int) -> Named: ...  # at most `limit` titles and passages a node
     def search(self, wanted: Wanted) -> Searched: ...
+    def said(self, numbers: Numbers) -> tuple[list[str], Floats]: ...  # texts ("" for no passage) and vectors
 
     # -- graph
     def neighbours(self, frontier: Numbers, types: Sequence[EdgeType], *, limit: int = 512) -> Neighbours: ...
@@ -215,7 +217,7 @@ class Reader(Protocol):
 
 
 class ComposedReads:
-    """`named` and `search` made of a reader's other methods, for a store where a call costs little."""
+    """`named`, `search` and `said` made of a reader's other methods, for a store where a call costs little."""
 
     def named(self: Reader, folded: Sequence[str], *, limit: int) -> Named:
         found = self.entities(folded)
@@ -240,6 +242,10 @@ class ComposedReads:
         if wanted.interval_us is not None:
             timed = self.heads(self.times(*wanted.interval_us, wanted.timed).numbers).owner
         return Searched(text, notes, self.heads(notes.numbers).owner, timed)
+
+    def said(self: Reader, numbers: Numbers) -> tuple[list[str], Floats]:
+        texts = [node.text if isinstance(node, Passage) else "" for node in self.nodes(numbers)]
+        return texts, self.vectors(numbers)
 
 
 class Store(Protocol):

@@ -151,6 +151,7 @@ def test_empty_questions_have_empty_answers(store: Store, space: Space) -> None:
             assert (reader.get([]), reader.nodes(none), reader.edges([])) == ({}, [], [])
             assert len(reader.numbers([])) == len(reader.heads(none).kind) == len(reader.cosine(query, none)) == 0
             assert reader.vectors(none).shape == (0, 384)
+            assert (reader.said(none)[0], reader.said(none)[1].shape) == ([], (0, 384))
             offsets, codes = reader.tokens(none)
             assert (offsets.tolist(), codes.shape) == ([0], (0, 48))
             assert len(reader.text([], 5).numbers) == len(reader.text(["nowhere"], None).numbers) == 0
@@ -174,6 +175,16 @@ def test_a_node_without_a_vector_has_no_cosine(store: Store, space: Space) -> No
         assert [
             len(part) for part in np.split(reader.tokens(reader.numbers([turn.passage.id, turn.note.id]))[1], [4])
         ] == [4, 0]
+
+
+def test_what_was_said_comes_with_its_vectors(store: Store, space: Space) -> None:
+    first, second = write_turns(store, space, "The gate is blue.", "The door is red.")
+    with store.reader(space) as reader:
+        numbers = reader.numbers([second.passage.id, first.entities[0].id, first.passage.id, second.passage.id])
+        texts, vectors = reader.said(numbers)
+        assert texts == ["The door is red.", "", "The gate is blue.", "The door is red."]
+        assert np.array_equal(vectors, reader.vectors(numbers))
+        assert vectors[0].any() and not vectors[1].any()
 
 
 def test_times_rank_notes_by_how_well_their_interval_fits(store: Store, space: Space) -> None:

@@ -67,6 +67,9 @@ HEADS = f"""UNWIND $keys AS key MATCH (n:Zettel {{key: key}}) WHERE n._head IS N
 HALVES = (
     "UNWIND $keys AS key MATCH (n:Zettel {key: key}) WHERE n._half IS NOT NULL RETURN key, n._half, n._head IS NOT NULL"
 )
+SAID = (
+    "UNWIND $keys AS key MATCH (n:Zettel {key: key}) RETURN key, CASE WHEN n:Passage THEN n.text ELSE '' END, n._half"
+)
 NOTES_OF = """UNWIND $keys AS key MATCH (:Zettel {key: key})<-[:FROM]-(n:Note) WHERE n._head IS NOT NULL
     AND n.key < $before RETURN DISTINCT key, n.key AS note ORDER BY key, note"""
 PAGE = """MATCH (n:Zettel {space: $space}) WHERE n.id > $after AND n._kind = $kind AND n._head IS NOT NULL
@@ -295,6 +298,16 @@ class Neo4jReader:
         none = bytes(2 * self._dimension)
         rows = widened(b"".join(held.get(key, none) for key in keys), self._dimension)
         return rows, np.array([key not in held for key in keys], bool)
+
+    def said(self, numbers: Numbers) -> tuple[list[str], Floats]:
+        keys = self._keys(numbers)
+        found = (
+            {key: (text, half) for key, text, half in self._ask(SAID, keys=list(dict.fromkeys(keys)))} if keys else {}
+        )
+        texts = [found[key][0] if key in found else "" for key in keys]
+        none = bytes(2 * self._dimension)
+        halves = [(found[key][1] if key in found else None) or none for key in keys]
+        return texts, widened(b"".join(halves), self._dimension)
 
     def tokens(self, numbers: Numbers) -> tuple[Numbers, npt.NDArray[np.uint8]]:
         keys = self._keys(numbers)
