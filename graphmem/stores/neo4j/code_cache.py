@@ -20,7 +20,7 @@ from graphmem.stores.keys import NUMBER_MASK, node_range
 from graphmem.stores.neo4j.counter import Counter
 from graphmem.stores.neo4j.held import MAX_COMMITS, Held, told_since
 from graphmem.stores.neo4j.nodes import Read
-from graphmem.stores.scan import LARGE, Floats, Numbers, Words, columns, encode, promising, width
+from graphmem.stores.scan import Floats, Numbers, Words, columns, encode, promising, width
 
 LIMIT_BYTES = 64 << 20  # of all spaces together: a million vectors are 52 MB
 SEGMENT = 65_536  # vectors in one array: what a new note makes anew is at most 3.4 MB
@@ -29,8 +29,8 @@ MAX_NEW = 10_000  # more new nodes than so many: everything is loaded again, bes
 NUMBER_BYTES = 4
 # With 500 scored of 100,000 real sentences: of the 10 best all, of the 80 .99, of the 192 that a recall asks for .93
 # (200 questions; 300 give .998, .97 and .84; the search takes 117, 154 and 186 ms with 300, 500, 800 under load). More
-# are scored for vectors that are near to nothing: of 4,000 made-up ones 500 give .94 of the 10 best, 800 .997.
-LOOK, LOOK_LARGE = 800, 1_000
+# are scored for vectors that are near to nothing: of 4,000 made-up ones 500 give .94 of the 10 best, 800 .98.
+LOOK = 1_000
 
 PAGE_OF = """MATCH (n:Zettel) WHERE n.key > $after AND n.key < $end AND n._kind = $kind AND n._head IS NOT NULL
   AND n._half IS NOT NULL WITH n ORDER BY n.key LIMIT $page RETURN collect(n.key), collect(n._half)"""
@@ -242,6 +242,6 @@ def chosen(tables: Sequence[Table], query: Floats, k: int, before: int) -> Numbe
     segments = [segment for segment in under if len(segment.numbers)]
     if not segments or not query.any():
         return np.zeros(0, np.int64)
-    look = max(LOOK if sum(len(segment.numbers) for segment in segments) <= LARGE else LOOK_LARGE, 5 * k // 2)
+    look = max(LOOK, 5 * k // 2)
     places = promising([segment.words for segment in segments], query, look, 8 * look)
     return np.concatenate([segment.numbers for segment in segments])[places].astype(np.int64)
