@@ -139,9 +139,9 @@ def signals(
     sentence, note = best_notes(found.searched, numbers)
     promise = text + 2.0 * sentence
     budget = plan.token_codes if codes is None else codes
+    usage = reader.usage(numbers)  # before the token codes, which come along with it
     tokens, read, left_out = late_interaction(reader, asked.vectors, numbers, promise, budget)
     entity = np.array([asked.titled.get(number, 0.0) for number in numbers.tolist()])
-    usage = reader.usage(numbers)
     return Signals(numbers, heads, text, sentence, tokens, entity, note, usage, read, left_out)
 
 

@@ -8,6 +8,7 @@ themselves, nothing else moves. Nothing is written, and earlier statements stay 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import pairwise
@@ -28,6 +29,9 @@ Numbers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.floating]
 
 KIND = "prior:standing"
+#: Share of their words that two statements in nearly the same words have in common.
+LIKE_WORDS = 0.6
+_WORD = re.compile(r"\w+")
 #: Two statements nearer in time than this are one telling.
 APART_US = 3_600_000_000
 
@@ -98,7 +102,21 @@ def stated(reader: Reader, asked: Asked, ranked: Ranked, rows: Numbers) -> Float
         np.stack([whom_of(text, named, whom) for text, whom in zip(texts, whose, strict=True)]),
         ranked.signals.tokens[rows].astype(np.float32),
     )
-    return load("answers")(Asking(vectors.vector, words_of(asked.spoken)), turns)
+    sure = load("answers")(Asking(vectors.vector, words_of(asked.spoken)), turns)
+    return in_like_words(sure, texts, heads.speaker[rows])
+
+
+def in_like_words(states: Floats, texts: Sequence[str], speaker: Numbers) -> Floats:
+    """What one person says in nearly the same words states the same, as surely as the surest of it: the model gives
+    "I live in Turin now" .37 and "I live in Zurich now" .20. O(n^2) sets of words for n turns."""
+    said = [frozenset(_WORD.findall(text.lower())) for text in texts]
+    sure = states.copy()
+    for one, words in enumerate(said):
+        for other in range(len(said)):
+            both = len(words & said[other])
+            if speaker[one] == speaker[other] and both >= LIKE_WORDS * len(words | said[other]) > 0:
+                sure[one] = max(sure[one], states[other])
+    return sure
 
 
 def said_by_asked(asked: Asked, speaker: int, named: frozenset[str]) -> bool | None:

@@ -14,6 +14,7 @@ import pytest
 from neo4j import Query
 from neo4j.exceptions import Neo4jError
 
+from graphmem.memory import Memory
 from graphmem.recall import recall
 from graphmem.schema import Batch, NodeKind, Space
 from graphmem.stores.base import Floats, Wanted
@@ -236,3 +237,29 @@ def test_vectors_of_length_zero_break_no_search(store: Neo4jStore, space: Space)
     with store.reader(space) as reader:
         searched = reader.search(Wanted(("gate",), 0 * QUERY, 5, 10))
     assert len(searched.notes.numbers) == 0
+
+
+def test_a_recall_that_weighs_what_holds_takes_six_round_trips(
+    neo4j_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the bundled embedder, whose vectors the standing of statements is judged by."""
+    for name, value in neo4j_server.environment.items():
+        monkeypatch.setenv(name, value)
+    opened = Neo4jStore(neo4j_server.uri)
+    memory = Memory(opened, space=f"holds {uuid4().hex}")
+    try:
+        for month, town in ((1, "Lisbon"), (4, "Turin"), (9, "Zurich")):
+            memory.remember(f"I live in {town} now.", speaker="Ada", at=f"2025-{month:02}-03")
+            memory.remember("We had a lovely picnic by the river.", speaker="Ben", at=f"2025-{month:02}-04")
+        asked = "Where does Ada live now?"
+        trips = []
+        for _ in range(2):
+            before = opened.round_trips
+            told = memory.recall(asked)
+            trips.append(opened.round_trips - before)
+        assert any(step.kind == "prior:standing" for hit in told.hits for path in hit.paths for step in path.steps)
+        assert told.passages[0].passage.text == "I live in Zurich now."
+        assert max(trips) <= 6
+    finally:
+        opened.forget_space(memory.space)
+        opened.close()

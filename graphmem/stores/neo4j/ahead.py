@@ -17,11 +17,13 @@ FIRST_HOPS = (EdgeType.NEXT, EdgeType.MENTIONS)
 NOTES = """COLLECT { MATCH (n)<-[:FROM]-(note:Note) WHERE note._head IS NOT NULL AND note.key < $before
     RETURN DISTINCT note.key }"""
 USED = "COLLECT { MATCH (u:_Usage {key: n.key}) RETURN [u.used, u.last_us] }"
-ROW = f"[n.key, n._head, n._tokens, {NOTES}, {USED}, {graph.columns('n', FIRST_HOPS)}]"
+SAID = "CASE WHEN n:Passage THEN [n.text, n._half] ELSE ['', n._half] END"
+#: What comes with each passage: 1 KB beside its token codes spares a recall that weighs what holds a round trip.
+PARTS = f"n._tokens, {SAID}, {NOTES}, {USED}"
+ROW = f"[n.key, n._head, {PARTS}, {graph.columns('n', FIRST_HOPS)}]"
 PASSAGES = f"""UNWIND $keys AS key MATCH (n:Zettel {{key: key}}) WITH n
-  RETURN n.key, n._head, n._tokens, {NOTES}, {USED}, {graph.columns("n", FIRST_HOPS)}"""
-TOKENS = f"UNWIND $keys AS key MATCH (n:Zettel {{key: key}}) RETURN n.key, n._tokens, {NOTES}, {USED}"
-USAGE = f"UNWIND $keys AS key MATCH (n:Zettel {{key: key}}) RETURN n.key, {USED}"
+  RETURN n.key, n._head, {PARTS}, {graph.columns("n", FIRST_HOPS)}"""
+TOKENS = f"UNWIND $keys AS key MATCH (n:Zettel {{key: key}}) RETURN n.key, {PARTS}"
 
 _WORDS = """CALL () { UNWIND $queries AS query
     CALL db.index.fulltext.queryNodes('graphmem_words', query, {limit: $limit}) YIELD node
@@ -73,21 +75,22 @@ class Ahead:
     tokens: dict[int, bytes | None] = field(default_factory=dict)
     notes: dict[int, list[int]] = field(default_factory=dict)
     used: dict[int, tuple[int, int] | None] = field(default_factory=dict)
+    said: dict[int, tuple[str, bytes | None]] = field(default_factory=dict)  # text of a passage, float16 vector
     hops: graph.Hops = field(default_factory=dict)
     titled: list[int] = field(default_factory=list)  # keys of passages that names of the question lead to
 
     def take_passages(self, rows: Iterable[Sequence[Any]], window: int) -> None:
         """What `PASSAGES` returns."""
-        for key, head, tokens, notes, used, *hops in rows:
+        for key, head, tokens, said, notes, used, *hops in rows:
             self.heads[key] = head
-            self.tokens[key] = tokens
-            self.notes[key] = sorted(notes)
-            self.take_usage([(key, used)])
+            self.take_tokens([(key, tokens, said, notes, used)])
             self.take_hops(key, hops, FIRST_HOPS, window)
 
     def take_tokens(self, rows: Iterable[Sequence[Any]]) -> None:
-        for key, tokens, notes, used in rows:
+        """What `TOKENS` returns."""
+        for key, tokens, said, notes, used in rows:
             self.tokens[key] = tokens
+            self.said[key] = (said[0], said[1])
             self.notes[key] = sorted(notes)
             self.take_usage([(key, used)])
 

@@ -67,9 +67,6 @@ HEADS = f"""UNWIND $keys AS key MATCH (n:Zettel {{key: key}}) WHERE n._head IS N
 HALVES = (
     "UNWIND $keys AS key MATCH (n:Zettel {key: key}) WHERE n._half IS NOT NULL RETURN key, n._half, n._head IS NOT NULL"
 )
-SAID = (
-    "UNWIND $keys AS key MATCH (n:Zettel {key: key}) RETURN key, CASE WHEN n:Passage THEN n.text ELSE '' END, n._half"
-)
 NOTES_OF = """UNWIND $keys AS key MATCH (:Zettel {key: key})<-[:FROM]-(n:Note) WHERE n._head IS NOT NULL
     AND n.key < $before RETURN DISTINCT key, n.key AS note ORDER BY key, note"""
 PAGE = """MATCH (n:Zettel {space: $space}) WHERE n.id > $after AND n._kind = $kind AND n._head IS NOT NULL
@@ -172,8 +169,12 @@ class Neo4jReader:
         unknown = [key for key in dict.fromkeys(keys) if key not in known]
         if unknown:
             known.update(dict.fromkeys(unknown))
-            self._ahead.take_usage(self._ask(ahead.USAGE, keys=unknown))
+            self._come_with_tokens(unknown)
         return usage_columns(keys, known)
+
+    def _come_with_tokens(self, keys: list[int]) -> None:
+        """Token codes, texts, vectors, notes and uses of these: what a recall asks of those that its hops found."""
+        self._ahead.take_tokens(self._ask(ahead.TOKENS, keys=keys, before=self._before))
 
     def notes_of(self, passages: Numbers) -> tuple[Numbers, Numbers]:
         keys = self._keys(passages)
@@ -301,13 +302,14 @@ class Neo4jReader:
 
     def said(self, numbers: Numbers) -> tuple[list[str], Floats]:
         keys = self._keys(numbers)
-        found = (
-            {key: (text, half) for key, text, half in self._ask(SAID, keys=list(dict.fromkeys(keys)))} if keys else {}
-        )
-        texts = [found[key][0] if key in found else "" for key in keys]
+        known = self._ahead.said
+        unknown = [key for key in dict.fromkeys(keys) if key not in known]
+        if unknown:
+            known.update(dict.fromkeys(unknown, ("", None)))
+            self._come_with_tokens(unknown)
         none = bytes(2 * self._dimension)
-        halves = [(found[key][1] if key in found else None) or none for key in keys]
-        return texts, widened(b"".join(halves), self._dimension)
+        halves = b"".join(known[key][1] or none for key in keys)
+        return [known[key][0] for key in keys], widened(halves, self._dimension)
 
     def tokens(self, numbers: Numbers) -> tuple[Numbers, npt.NDArray[np.uint8]]:
         keys = self._keys(numbers)
@@ -315,7 +317,7 @@ class Neo4jReader:
         unknown = [key for key in dict.fromkeys(keys) if key not in known]
         if unknown:
             known.update(dict.fromkeys(unknown))
-            self._ahead.take_tokens(self._ask(ahead.TOKENS, keys=unknown, before=self._before))
+            self._come_with_tokens(unknown)
         return vectors.aligned([known[key] for key in keys], (self._dimension + 7) // 8)
 
     def text(self, terms: Sequence[str], k: int | None) -> Candidates:
