@@ -16,6 +16,7 @@ from graphmem.memory import Memory
 from graphmem.organize.organizer import Organizer
 from graphmem.organize.standing import Standing
 from graphmem.recall import BALANCED
+from graphmem.recall.standing import in_like_words
 from graphmem.schema import EdgeType, NodeKind, Note
 from graphmem.standing import holds, load
 from graphmem.standing.cues import WHOM, WIDTH, asked_words, whom_of, words_of
@@ -122,3 +123,9 @@ def test_the_models_are_small_and_of_the_widths_that_texts_are_read_in() -> None
     assert words_of("I don't live here.").shape == (WIDTH,)
     assert whom_of("Ada's flat", frozenset(["ada"]), True).shape == (WHOM,)
     assert asked_words("Where did Marek's sister live in May?") == {"marek"}
+
+
+def test_what_one_person_says_in_nearly_the_same_words_states_the_same() -> None:
+    said = ["I live in Turin now.", "I live in Zurich now.", "I live in Zurich now.", "We had a picnic."]
+    sure = in_like_words(np.array([0.4, 0.2, 0.2, 0.1], np.float32), said, np.array([7, 7, 8, 7]))
+    assert sure.tolist() == pytest.approx([0.4, 0.4, 0.2, 0.1])
