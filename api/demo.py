@@ -170,7 +170,7 @@ def ask_the_engine(screen: Console, store: str) -> None:
 
 
 def tell_where_to_click(screen: Console, store: str, seconds: float) -> None:
-    heading(screen, "5. Your turn", f"all of the above took {seconds:.0f} s")
+    heading(screen, "6. Your turn", f"all of the above took {seconds:.0f} s")
     graphmem = nearby(Path(sys.executable).with_name("graphmem"))
     screen.print(Text(f"\nStart the server        {graphmem} serve --store {store}"))
     screen.print(Text("then open               http://127.0.0.1:8787          ask, and see how it was found"))
