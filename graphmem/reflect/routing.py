@@ -35,7 +35,8 @@ def routed(
     done: Recall | None = None
     for one, bar in ladder(plan):
         if done is not None and ends is not None and time.perf_counter() >= ends:
-            return replace(done, degraded=(*done.degraded, f"deadline: {one.name} was not tried"), route=tuple(lines))
+            done = replace(done, degraded=(*done.degraded, f"deadline: {one.name} was not tried"))
+            break
         left_s = None if ends is None else max(1e-3, ends - time.perf_counter())
         done = run(store, space, question, embedder, one, limit=limit, now_us=now_us, seconds=left_s)
         verdict = judge(done, bar) if bar is not None else None

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 import graphmem
 from graphmem.errors import InputError, NotFound
 from graphmem.memory import Memory
-from graphmem.recall import BALANCED, DEEP, FAST, PLANS, ROUTED, Bar, judge
+from graphmem.recall import BALANCED, DEEP, FAST, PLANS, ROUTED, Bar, judge, recall
 from graphmem.recall.judge import missing_names
+from graphmem.reflect import routing
+from graphmem.schema import Recall
 from tests.reflect.world import QUESTION, remember_pages
 
 
@@ -48,6 +52,23 @@ def test_deep_is_reflection_and_fits_the_token_budget(memory: Memory) -> None:
     short = memory.recall(QUESTION, plan=DEEP, token_budget=20)
     assert 0 < len(short.passages) < len(deep.passages)
     assert "token budget" in short.degraded[-1]
+
+
+def test_a_deadline_between_two_plans_keeps_to_the_token_budget(
+    memory: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(*given: Any, **options: Any) -> Recall:
+        found = recall(*given, **{**options, "deadline_s": None})
+        time.sleep(0.3)
+        return found
+
+    monkeypatch.setattr(routing, "recall", slow)
+    asked = "Which lake did Ptolemy Quince swim across?"
+    found = memory.recall(asked, plan=ROUTED, deadline_s=0.2, token_budget=20)
+    whole = memory.recall(asked, plan=ROUTED, deadline_s=0.2)
+    assert any("BALANCED was not tried" in line for line in found.degraded)
+    assert len(found.passages) < len(whole.passages)
+    assert "token budget" in found.degraded[-1]
 
 
 def test_balanced_stays_the_default_and_names_no_route(memory: Memory) -> None:
