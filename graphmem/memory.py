@@ -239,18 +239,21 @@ class Memory:
         """Repairs the conflicts that recalls of this object noticed: the later statement links to the earlier one, and
         closes it where the model is sure. One job that can be undone; None when there was nothing to repair. At most
         MAX_NOTICED conflicts wait; those that wait when the process ends are lost, and noticed again. Raises Conflict
-        when another writer changed one of the notes meanwhile; what was noticed then waits on."""
+        when another writer changed the notes meanwhile, five times in a row; what was noticed then waits on."""
+        from graphmem.jobs import until_no_conflict, write_as_job
         from graphmem.organize.refresh import Repairs
 
         noticed = list(self._noticed)
-        with self.reader() as reader:
-            piece = Repairs().of(reader, noticed)
-        commit = None
-        if piece:
-            job = self.store.open_job(self.space, {"kind": "refresh", "conflicts": len(noticed)})
-            batch = Batch("organizer:refresh", "organize:standing", job=job.id, nodes=piece.nodes, edges=piece.edges)
-            commit = self.store.write(self.space, batch)
-            self.store.close_job(self.space, job.id, JobState.DONE)
+
+        def write() -> Commit | None:
+            with self.reader() as reader:
+                piece = Repairs().of(reader, noticed)
+            if not piece:
+                return None
+            batch = Batch("organizer:refresh", "organize:standing", nodes=piece.nodes, edges=piece.edges)
+            return write_as_job(self.store, self.space, {"kind": "refresh", "conflicts": len(noticed)}, batch)[1]
+
+        commit = until_no_conflict(write)
         for one in noticed:
             with suppress(ValueError):
                 self._noticed.remove(one)
@@ -272,31 +275,19 @@ class Memory:
         out for the deadline or the token budget. A router tries plans from light to deep; `route` then says which and
         why. Raises InputError for a blank question or a limit below 1."""
         check_asked(question, limit)
-        now_us = moment(now)[0] if now is not None else None
+        run: Callable[..., Recall] = run_recall
         if isinstance(plan, Router) or plan.steps:
             from graphmem.reflect.routing import routed
 
-            found = routed(
-                self.store,
-                self.space,
-                sound(question)[0],
-                self.embedder,
-                plan=plan,
-                limit=limit,
-                now_us=now_us,
-                deadline_s=deadline_s,
-                token_budget=token_budget,
-            )
-            self._noticed.extend(found.conflicts)
-            return found
-        recalled = run_recall(
+            run = routed
+        recalled = run(
             self.store,
             self.space,
             sound(question)[0],
             self.embedder,
             plan=plan,
             limit=limit,
-            now_us=moment(now)[0] if now is not None else None,
+            now_us=given_us(now),
             deadline_s=deadline_s,
             token_budget=token_budget,
         )
@@ -310,9 +301,8 @@ class Memory:
 
         if limit < 1:
             raise InputError(f"limit {limit} is below 1", hint="ask for at least one strategy")
-        at_us = moment(now)[0] if now is not None else None
         with self.reader() as reader:
-            return strategies(reader, sound(task)[0], self.embedder, limit=limit, now_us=at_us)
+            return strategies(reader, sound(task)[0], self.embedder, limit=limit, now_us=given_us(now))
 
     def reflect(
         self,
@@ -339,7 +329,7 @@ class Memory:
             budget=budget or Budget(),
             plan=plan,
             limit=limit,
-            now_us=moment(now)[0] if now is not None else None,
+            now_us=given_us(now),
             generator=self.generator,
         )
         return reflect.keep(self.store, self.space, self.embedder, done) if keep else done
@@ -351,9 +341,8 @@ class Memory:
         each call, nothing is stored. Raises NotFound for a source that is not there, InputError for tokens below 1."""
         from graphmem.reflect.working_set import working_set
 
-        now_us = moment(now)[0] if now is not None else None
         return working_set(
-            self.store, self.space, self.embedder, kind=kind, source=source, tokens=tokens, now_us=now_us
+            self.store, self.space, self.embedder, kind=kind, source=source, tokens=tokens, now_us=given_us(now)
         )
 
     def keep(self, recalled: Recall) -> Id:
@@ -512,9 +501,15 @@ def sound(text: str) -> tuple[str, int]:
     return text, replaced
 
 
+def given_us(now: When) -> int | None:
+    """The time that is given, in microseconds UTC; None when none is."""
+    return moment(now)[0] if now is not None else None
+
+
 def now_us(now: When) -> int:
     """The time that is given, in microseconds UTC, else the clock's."""
-    return moment(now)[0] if now is not None else time.time_ns() // 1000
+    given = given_us(now)
+    return given if given is not None else time.time_ns() // 1000
 
 
 def moment(at: str | datetime | int) -> tuple[int, int | None]:

@@ -22,7 +22,7 @@ from graphmem.analysis import embedded_text
 from graphmem.construct import Asking, Constructed, Constructor, note_texts
 from graphmem.construct.proposing import go_on
 from graphmem.embed import Ahead
-from graphmem.errors import Conflict
+from graphmem.jobs import until_no_conflict
 from graphmem.oldnotes import near, standing
 from graphmem.organize import STANDARD, AtWrite, New, Organizer, Piece, written
 from graphmem.placing import Placed, Placer, resolve_source, retired_ids, tail_placer
@@ -48,7 +48,6 @@ BATCH_PASSAGES = 256
 BATCH_CHARS = 1_000_000
 #: Characters that small sources are embedded together for: about four seconds again, some twenty forward passes.
 AHEAD_CHARS = 50_000
-MAX_ATTEMPTS = 5
 
 
 Made = TypeVar("Made", Entity, Note)
@@ -239,16 +238,6 @@ class Pipeline:
 
 def cursor(origin: Origin, at: int) -> tuple[Item, ...]:
     return (Item(origin.job, origin.item, ItemState.PENDING, at),) if origin.job is not None else ()
-
-
-def until_no_conflict(write: Callable[[], Report]) -> Report:
-    """Computes a batch again when another writer came between, at most MAX_ATTEMPTS times."""
-    for _ in range(MAX_ATTEMPTS - 1):
-        try:
-            return write()
-        except Conflict:
-            continue
-    return write()
 
 
 def batches(drafts: Iterable[PassageDraft]) -> Iterator[list[PassageDraft]]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from graphmem.schema import Change, Commit, EdgeType, Entity, Id, NodeKind, Note, Op, Passage
+from graphmem.organize.changed import ORGANIZED, erases, is_organizing, journal
+from graphmem.schema import EdgeType, Entity, Id, NodeKind, Note, Passage
 from graphmem.stores.base import Reader
 
-COMMITS = 100
 PAGE = 64
 #: Edges read of one entity.
 EDGES = 256
-MADE = "organize:"
 
 
 def entities_to_see(reader: Reader, since: int) -> list[Id] | None:
@@ -20,20 +19,12 @@ def entities_to_see(reader: Reader, since: int) -> list[Id] | None:
     if not since:
         return None
     found: dict[Id, None] = {}
-    while commits := reader.commits(after=since, limit=COMMITS):
-        for commit in commits:
-            changes = reader.changes(commit.seq)
-            if erases(commit, changes):
-                return None
-            if not commit.cause.startswith(MADE) or commit.cause == f"{MADE}standing":
-                found |= dict.fromkeys(behind(reader, [change.id for change in changes if ":" not in change.id]))
-        since = commits[-1].seq
+    for commit, changes in journal(reader, since):
+        if erases(commit, changes):
+            return None
+        if not is_organizing(commit) or commit.cause == f"{ORGANIZED}standing":
+            found |= dict.fromkeys(behind(reader, [change.id for change in changes]))
     return sorted(found)
-
-
-def erases(commit: Commit, changes: list[Change]) -> bool:
-    taken = any(change.op is Op.DELETE for change in changes)
-    return commit.cause == "forget" or (taken and not commit.cause.startswith(MADE))
 
 
 def behind(reader: Reader, ids: list[Id]) -> Iterator[Id]:

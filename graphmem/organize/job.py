@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from graphmem.errors import Conflict
+from graphmem.jobs import until_no_conflict
+from graphmem.organize.changed import ORGANIZED
 from graphmem.organize.organizer import Organizer, Piece, Step, View, written
 from graphmem.organize.standard import STANDARD
 from graphmem.schema import (
@@ -28,7 +29,6 @@ from graphmem.stores.images import image
 KIND = "organize"
 #: The item that says up to which commit a run has looked.
 COVERED = "covered"
-MAX_ATTEMPTS = 5
 #: Lines that a report shows of each step.
 MAX_TOLD = 20
 
@@ -110,16 +110,14 @@ def _done(view: View, job: Job | None) -> set[str]:
 def _run(view: View, step: Step, job: Job | None, progress: Callable[[str, int], None] | None) -> Tally:
     """One step to its end. When another writer came between, it looks again: what it has written it finds there."""
     tally = Tally()
-    for attempt in range(MAX_ATTEMPTS):
-        try:
-            for count, piece in enumerate(step.pieces(view)):
-                _write(view, step, piece, job, tally)
-                if progress is not None:
-                    progress(step.name, count + 1)
-            break
-        except Conflict:
-            if attempt == MAX_ATTEMPTS - 1:
-                raise
+
+    def run() -> None:
+        for count, piece in enumerate(step.pieces(view)):
+            _write(view, step, piece, job, tally)
+            if progress is not None:
+                progress(step.name, count + 1)
+
+    until_no_conflict(run)
     if job is not None:
         view.store.put_items(view.space, [Item(job.id, step.name, ItemState.DONE, 0)])
     return tally
@@ -139,7 +137,7 @@ def _write(view: View, step: Step, piece: Piece, job: Job | None, tally: Tally) 
             view.space,
             Batch(
                 actor=f"organizer:{step.name}",
-                cause=f"organize:{step.name}",
+                cause=f"{ORGANIZED}{step.name}",
                 job=job.id,
                 nodes=piece.nodes,
                 edges=piece.edges,

@@ -8,12 +8,12 @@ run are looked at.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from graphmem.organize.evidence import entities_to_see, entity_pages, evidence_of
-from graphmem.organize.organizer import Piece, View
+from graphmem.organize.organizer import Piece, View, next_version
 from graphmem.schema import Edge, EdgeType, Entity, Note, NoteKind, note_id
 from graphmem.stores.base import Reader
 
@@ -57,11 +57,11 @@ class Observations:
             tags=("observation",),
             made_by=self.name,
             subject=entity.id,
-            version=stored.version if stored is not None else 0,
         )
-        if isinstance(stored, Note) and replace(stored, version=note.version) == note:
+        made = next_version(note, stored)
+        if made is None:
             return Piece()
-        return Piece((note,), (Edge(id, EdgeType.ABOUT, entity.id),), told=(note.text[:120],))
+        return Piece((made,), (Edge(id, EdgeType.ABOUT, entity.id),), told=(made.text[:120],))
 
 
 def central(reader: Reader, evidence: Sequence[Note]) -> list[Note]:

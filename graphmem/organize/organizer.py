@@ -17,8 +17,10 @@ import numpy.typing as npt
 
 from graphmem.embed import Embedder
 from graphmem.errors import Conflict, InputError
-from graphmem.schema import Alias, Batch, Commit, Edge, Id, Node, Note, Passage, Refusal, Source, Space
+from graphmem.schema import Alias, Batch, Commit, Edge, Id, Node, NodeKind, Note, Passage, Refusal, Source, Space
 from graphmem.stores.base import Reader, Store
+
+SOURCES_A_PAGE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,17 @@ class View:
 
     def reader(self) -> AbstractContextManager[Reader]:
         return self.store.reader(self.space)
+
+    def sources(self) -> Iterator[Source]:
+        """All sources in the order of their ids, a page in memory, each page from a snapshot of its own."""
+        after: Id | None = None
+        while True:
+            with self.reader() as reader:
+                page = reader.page(NodeKind.SOURCE, after=after, limit=SOURCES_A_PAGE)
+            yield from (node for node in page if isinstance(node, Source))
+            if len(page) < SOURCES_A_PAGE:
+                return
+            after = page[-1].id
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +136,14 @@ def without(organizer: Organizer, *names: str) -> Organizer:
             raise InputError(f"organiser {organizer.name} has no step {name!r}", hint=f"its steps: {', '.join(known)}")
     steps: Sequence[Step] = [step for step in organizer.steps if step.name not in names]
     return Organizer(f"{organizer.name} without {', '.join(names)}", tuple(steps))
+
+
+def next_version(note: Note, stored: Node | None) -> Note | None:
+    """The note as the next version of the stored one; None when that says the same."""
+    if not isinstance(stored, Note):
+        return note
+    told = replace(note, version=stored.version)
+    return None if told == stored else told
 
 
 def written(store: Store, space: Space, batch: Batch) -> Commit | None:

@@ -1,7 +1,7 @@
-"""The refresher: conflicts that recalls noticed are repaired in the graph, and the queue they wait in.
+"""The refresher: conflicts that recalls noticed are repaired in the graph.
 
-Reading is not writing: a recall only names what it noticed. The queue is kept in the process, bounded and losable, as
-use counts are; `Memory.refresh` writes what it holds as one job (AMA's refresher, HiMem's reconsolidation).
+Reading is not writing: a recall only names what it noticed. That waits in the process, bounded and losable as use
+counts are; `Memory.refresh` writes the repairs as one job (AMA's refresher, HiMem's reconsolidation).
 """
 
 from __future__ import annotations

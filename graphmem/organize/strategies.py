@@ -7,12 +7,12 @@ the notes of the deciding steps. No model is asked, and nothing is known of any 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from graphmem.organize.abstraction import concepts
 from graphmem.organize.attempts import Run, Told, by_goal, run_of
 from graphmem.organize.contrast import Rule, rules
-from graphmem.organize.organizer import Piece, View
+from graphmem.organize.organizer import Piece, View, next_version
 from graphmem.organize.wording import is_strategy, note_of
 from graphmem.schema import (
     Alias,
@@ -20,7 +20,6 @@ from graphmem.schema import (
     EdgeType,
     Entity,
     Id,
-    Node,
     NodeKind,
     Note,
     Passage,
@@ -136,7 +135,7 @@ def changed(view: View, wanted: Sequence[Note]) -> Piece:
     entities = {entity.id: entity for found in about.values() for entity in found}
     with view.reader() as reader:
         stored = reader.get([*about, *entities])
-    notes = [told for note in wanted if (told := differing(note, stored.get(note.id))) is not None]
+    notes = [told for note in wanted if (told := next_version(note, stored.get(note.id))) is not None]
     new = {entity.id for note in notes for entity in about[note.id] if entity.id not in stored}
     return Piece(
         nodes=(*(entities[id] for id in sorted(new)), *notes),
@@ -144,14 +143,6 @@ def changed(view: View, wanted: Sequence[Note]) -> Piece:
         aliases=tuple(Alias(fold(entities[id].name), id) for id in sorted(new)),
         told=tuple(note.text for note in notes),
     )
-
-
-def differing(note: Note, stored: Node | None) -> Note | None:
-    """The note as the next version of the stored one; None when that says the same."""
-    if not isinstance(stored, Note):
-        return note
-    told = replace(note, version=stored.version)
-    return None if told == stored else told
 
 
 def concepts_of(key: bytes, note: Note) -> list[Entity]:

@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from graphmem.analysis import terms
-from graphmem.organize.organizer import Piece, View
+from graphmem.organize.changed import journal
+from graphmem.organize.organizer import Piece, View, next_version
 from graphmem.schema import EdgeType, Id, NodeKind, Note, NoteKind, Passage, Section, note_id
 from graphmem.stores.base import Reader
-from graphmem.stores.images import image
 
 PAGE = 100
 #: Passages and notes of one session that are looked at, the first ones; work is O(notes^2 x dimension).
@@ -71,7 +71,6 @@ class Summaries:
         chosen = self._chosen(spoken) if len(spoken) >= self.least else []
         if not chosen:
             return Piece()
-        stored = reader.get([id]).get(id)
         summary = Note(
             id,
             NoteKind.SUMMARY,
@@ -79,11 +78,9 @@ class Summaries:
             parents=tuple(sorted(one.note.id for one in chosen)),
             context=section.name,
             subject=section.id,
-            version=stored.version if isinstance(stored, Note) else 0,
         )
-        if stored is not None and image(stored) == image(summary):
-            return Piece()
-        return Piece((summary,), told=(f"{section.name}: {summary.text[:80]}",))
+        made = next_version(summary, reader.get([id]).get(id))
+        return Piece((made,), told=(f"{section.name}: {made.text[:80]}",)) if made is not None else Piece()
 
     def _chosen(self, spoken: Sequence[Spoken]) -> list[Spoken]:
         """By falling worth, as far as they fit; told in the order they were said."""
@@ -100,14 +97,12 @@ class Summaries:
 def touched_sections(reader: Reader, since: int) -> set[Id]:
     """Sections that passages were added to, or notes changed in, after a commit."""
     found: set[Id] = set()
-    while commits := reader.commits(after=since, limit=PAGE):
-        for commit in commits:
-            nodes = reader.get(list({change.id for change in reader.changes(commit.seq)}))
-            found |= {node.section for node in nodes.values() if isinstance(node, Passage) and node.section}
-            spans = [node.spans[0].passage for node in nodes.values() if isinstance(node, Note) and node.spans]
-            passages = reader.get(list(dict.fromkeys(spans))).values()
-            found |= {node.section for node in passages if isinstance(node, Passage) and node.section}
-        since = commits[-1].seq
+    for _, changes in journal(reader, since):
+        nodes = reader.get([change.id for change in changes])
+        found |= {node.section for node in nodes.values() if isinstance(node, Passage) and node.section}
+        spans = [node.spans[0].passage for node in nodes.values() if isinstance(node, Note) and node.spans]
+        passages = reader.get(list(dict.fromkeys(spans))).values()
+        found |= {node.section for node in passages if isinstance(node, Passage) and node.section}
     return found
 
 

@@ -8,15 +8,13 @@ from dataclasses import replace
 import numpy as np
 
 from graphmem.embed import Embedder
-from graphmem.errors import Conflict, NotFound
+from graphmem.errors import NotFound
+from graphmem.jobs import until_no_conflict, write_as_job
 from graphmem.schema import (
     Batch,
     EdgeType,
     Hyperedge,
     Id,
-    Item,
-    ItemState,
-    JobState,
     Node,
     Note,
     NoteKind,
@@ -34,26 +32,23 @@ KIND = "reflect"
 MAX_KEPT = 4
 MAX_PARENTS = 8
 MAX_TEXT_CHARS = 1_200
-MAX_ATTEMPTS = 5
 
 
 def keep(store: Store, space: Space, embedder: Embedder, done: Reflection) -> Reflection:
     """Writes it as one commit of one job, so that it can be undone. The same result again changes nothing and opens no
     job. Raises NotFound when some of its evidence has been forgotten since, Conflict when others wrote the same five
     times in a row."""
-    for attempt in range(MAX_ATTEMPTS):
+
+    def write() -> Reflection:
         with store.reader(space) as reader:
             nodes = changed(reader, nodes_of(reader, space.key, done))
             told = reader.refusals()
         refusals = tuple(refusal for refusal in done.refusals if refusal not in told)
         if not nodes and not refusals:
             return done
-        try:
-            return replace(done, job=_written(store, space, embedder, replace(done, refusals=refusals), nodes))
-        except Conflict:
-            if attempt == MAX_ATTEMPTS - 1:
-                raise
-    return done
+        return replace(done, job=_written(store, space, embedder, replace(done, refusals=refusals), nodes))
+
+    return until_no_conflict(write)
 
 
 def nodes_of(reader: Reader, key: bytes, done: Reflection) -> list[Node]:
@@ -119,23 +114,13 @@ def changed(reader: Reader, nodes: Sequence[Node]) -> list[Node]:
 def _written(store: Store, space: Space, embedder: Embedder, done: Reflection, nodes: Sequence[Node]) -> Id:
     notes = [node for node in nodes if isinstance(node, Note)]
     vectors = np.asarray(embedder.texts([note.text for note in notes]).vectors, np.float16) if notes else None
-    job = store.open_job(space, {"kind": KIND, "question": done.question[:500]})
-    state = JobState.FAILED
-    try:
-        store.write(
-            space,
-            Batch(
-                actor="reflect",
-                cause="reflect",
-                job=job.id,
-                nodes=tuple(nodes),
-                vector_ids=tuple(note.id for note in notes),
-                vectors=vectors,
-                items=(Item(job.id, "kept", ItemState.DONE, len(nodes)),),
-                refusals=done.refusals,
-            ),
-        )
-        state = JobState.DONE
-    finally:
-        store.close_job(space, job.id, state)
-    return job.id
+    batch = Batch(
+        actor="reflect",
+        cause="reflect",
+        nodes=tuple(nodes),
+        vector_ids=tuple(note.id for note in notes),
+        vectors=vectors,
+        refusals=done.refusals,
+    )
+    spec = {"kind": KIND, "question": done.question[:500]}
+    return write_as_job(store, space, spec, batch, item="kept")[0]

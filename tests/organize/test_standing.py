@@ -12,12 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import graphmem
+from graphmem.errors import Conflict
 from graphmem.memory import Memory
 from graphmem.organize.organizer import Organizer
 from graphmem.organize.standing import Standing
 from graphmem.recall import BALANCED
 from graphmem.recall.standing import in_like_words
-from graphmem.schema import EdgeType, NodeKind, Note
+from graphmem.schema import Batch, Commit, EdgeType, JobState, NodeKind, Note, Space
 from graphmem.standing import holds, load
 from graphmem.standing.cues import WHOM, WIDTH, asked_words, whom_of, words_of
 
@@ -93,6 +94,23 @@ def test_ama_the_refresher_repairs_once_and_can_be_undone(memory: Memory) -> Non
     assert commit.job is not None
     memory.undo(commit.job)
     assert memory.digest() == digest
+
+
+def test_a_repair_that_meets_another_writer_is_computed_again_and_leaves_no_open_job(
+    memory: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory.recall(ASKED, now="2024-01-01")
+    write, refused = memory.store.write, list[int]()
+
+    def busy(space: Space, batch: Batch) -> Commit | None:
+        if not refused:
+            refused.append(1)
+            raise Conflict("another writer came between")
+        return write(space, batch)
+
+    monkeypatch.setattr(memory.store, "write", busy)
+    assert memory.refresh() is not None
+    assert sorted(job.state for job in memory.jobs()) == [JobState.DONE, JobState.FAILED]
 
 
 def test_a_later_statement_closes_the_earlier_one_and_history_shows_it(memory: Memory) -> None:
