@@ -154,7 +154,7 @@ def uncounted(reader: Reader, notes: list[Note]) -> list[Stance]:
     return [
         Stance(note, holder)
         for note in sorted(fresh, key=lambda note: (time_of(passages.get(note.spans[0].passage)), note.id))
-        if (holder := holder_of(reader, note))
+        if (holder := holder_of(reader, note, passages.get(note.spans[0].passage)))
     ]
 
 
@@ -167,9 +167,8 @@ def states_opinion(text: str) -> bool:
     return bool(_OPINION.search(plain)) and not plain.rstrip().endswith("?") and not _WOULD.search(plain)
 
 
-def holder_of(reader: Reader, note: Note) -> Entity | None:
-    """Who says it of themselves, else the one person it names."""
-    passage = reader.get([note.spans[0].passage]).get(note.spans[0].passage)
+def holder_of(reader: Reader, note: Note, passage: object) -> Entity | None:
+    """Who says it of themselves in the passage, else the one person it names."""
     if not isinstance(passage, Passage):
         return None
     mine = bool(_ME.search(note.text.replace("\u2019", "'")))

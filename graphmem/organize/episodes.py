@@ -23,7 +23,6 @@ from graphmem.schema import Id, Node, NodeKind, Note, NoteKind, Passage, Source,
 from graphmem.stores.base import Floats, Numbers, Reader
 
 CONVERSATION = "conversation"
-SOURCES_A_PAGE = 100
 #: Passages read at a time; an episode is never longer than one tenth of it.
 CHUNK = 512
 #: A section of fewer turns is one episode by itself, and its summary is another step's.
@@ -58,7 +57,7 @@ class Episodes:
         openings, partings = (
             np.asarray(view.embedder.texts(list(told)).vectors, np.float32) for told in (OPENINGS, PARTINGS)
         )
-        for source in pages(view) if sources is None else sources:
+        for source in view.sources() if sources is None else sources:
             if source.kind == CONVERSATION:
                 yield from self._of_source(view, source.id, news, (openings, partings))
 
@@ -130,17 +129,6 @@ class Episodes:
                     told.append(f"episode: {note.context} — {end - begin} turns")
         stale = removable(reader, [node for id, node in stored.items() if id not in wanted])
         return Piece(tuple(made), delete=stale, told=tuple(told))
-
-
-def pages(view: View) -> Iterator[Source]:
-    after: Id | None = None
-    while True:
-        with view.reader() as reader:
-            page = reader.page(NodeKind.SOURCE, after=after, limit=SOURCES_A_PAGE)
-        yield from (node for node in page if isinstance(node, Source))
-        if len(page) < SOURCES_A_PAGE:
-            return
-        after = page[-1].id
 
 
 def sources_of(reader: Reader, numbers: Numbers) -> list[Source]:

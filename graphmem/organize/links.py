@@ -13,9 +13,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
+from graphmem.embed.base import unit_rows
 from graphmem.organize.kinship import ADDS, ALIKE, KINDS, Placed, cause, elaborates, evolved, similar
 from graphmem.organize.organizer import New, Piece, View
-from graphmem.organize.talk import Told, groups, joined, newest_turns, told_before, told_in, unit
+from graphmem.organize.talk import Told, joined, newest_turns, told_before, told_in
+from graphmem.recall.walks import groups
 from graphmem.schema import EdgeType, Id, Link, NodeKind, Note
 from graphmem.stores.base import Reader
 
@@ -47,15 +49,8 @@ class Links:
         return _piece(Pool(reader, joined(newest_turns(reader, new, told), told).worded(), new), NEAREST)
 
     def pieces(self, view: View) -> Iterator[Piece]:
-        after: Id | None = None
-        while True:
-            with view.reader() as reader:
-                sources = reader.page(NodeKind.SOURCE, after=after, limit=100)
-            if not sources:
-                return
-            for source in sources:
-                yield from self._of_source(view, source.id)
-            after = sources[-1].id
+        for source in view.sources():
+            yield from self._of_source(view, source.id)
 
     def _of_source(self, view: View, source: Id) -> Iterator[Piece]:
         with view.reader() as reader:
@@ -155,7 +150,7 @@ def _outside(pool: Pool, first: int, end: int, nearest: int) -> list[Seen]:
     found = np.sort(found[found < numbers.min()]) if numbers.min() > 0 else np.sort(found)
     if not len(found):
         return none
-    cosines = vectors @ unit(reader.vectors(found)).T
+    cosines = vectors @ unit_rows(reader.vectors(found)).T
     alike = (cosines >= ALIKE).any(axis=0)
     heads = reader.heads(found[alike])
     kept = heads.owner > 0

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from graphmem.organize.organizer import New, Piece, View
 from graphmem.schema import Edge, EdgeType, Id, Link, NodeKind, Note, NoteKind, Passage, q8
-from graphmem.standing import Asking, Stated, asked_words, load
+from graphmem.standing import APART_US, Asking, Stated, asked_words, load
 from graphmem.standing.cues import whom_of, words_of
 from graphmem.standing.model import EMBEDDER
 from graphmem.stores.base import Reader
@@ -27,8 +27,6 @@ NEAREST = 8
 #: Texts less alike than this are of no common matter to the model; most new turns read nothing further.
 ALIKE = 0.3
 MOST = 2
-#: Two statements nearer in time than this are one telling.
-APART_US = 3_600_000_000
 #: Notes of a batch that are looked at before it is written; a bulk write leaves the rest to the job.
 AT_WRITE = 8
 PAGE = 64

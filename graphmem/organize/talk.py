@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from graphmem.embed.base import unit_rows
 from graphmem.organize.kinship import ADDS, Placed, speaker_of
 from graphmem.organize.organizer import New
+from graphmem.recall.walks import groups
 from graphmem.schema import EdgeType, Id, NodeKind, Note
 from graphmem.stores.base import Reader
 
@@ -68,7 +70,7 @@ def told_in(reader: Reader, new: New) -> Told:
     count = len(placed)
     rows = [new.vectors[one.note.id] for one in placed]
     vectors = np.asarray(rows, np.float32) if rows else np.zeros((0, 1), np.float32)
-    return Told(tuple(placed), unit(vectors), np.zeros(count, np.int64), np.ones(count, bool))
+    return Told(tuple(placed), unit_rows(vectors), np.zeros(count, np.int64), np.ones(count, bool))
 
 
 def _talks(reader: Reader, new: New) -> dict[Id, int]:
@@ -96,7 +98,7 @@ def newest_turns(reader: Reader, new: New, told: Told) -> Told:
     if not len(passages):
         return nothing(told)
     at, numbers = reader.notes_of(passages)
-    vectors = unit(reader.vectors(numbers))
+    vectors = unit_rows(reader.vectors(numbers))
     alike = (vectors @ told.vectors.T >= ADDS).any(axis=1) | (passages[at] == passages[-1])
     return _placed(reader, numbers[alike], vectors[alike])
 
@@ -111,11 +113,6 @@ def joined(before: Told, told: Told) -> Told:
     )
 
 
-def groups(section: Numbers, source: Numbers) -> Numbers:
-    """What a note was told in: its section, else its source (as a negative number)."""
-    return np.where(section > 0, section, -source)
-
-
 def nothing(told: Told) -> Told:
     return Told((), told.vectors[:0], np.zeros(0, np.int64), np.zeros(0, bool))
 
@@ -126,7 +123,7 @@ def told_before(reader: Reader, passages: Sequence[Id], start: int, end: int) ->
     numbers = reader.numbers(passages[first:end])
     at, notes = reader.notes_of(numbers[numbers > 0])
     order = np.lexsort((notes, at))
-    told = _placed(reader, notes[order], unit(reader.vectors(notes[order])))
+    told = _placed(reader, notes[order], unit_rows(reader.vectors(notes[order])))
     begin = int(np.count_nonzero(at < start - first))
     return told, begin
 
@@ -142,8 +139,3 @@ def _placed(reader: Reader, numbers: Numbers, vectors: Floats) -> Told:
         place = last.place + 1 if last is not None and (last.talk, last.ordinal) == (talk, ordinal) else 0
         placed.append(Placed(node, talk, ordinal, place))
     return Told(tuple(placed), vectors, numbers, np.zeros(len(numbers), bool))
-
-
-def unit(vectors: npt.NDArray[np.floating]) -> Floats:
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0), np.float32)

@@ -20,7 +20,7 @@ from graphmem.recall.gather import Asked
 from graphmem.recall.plan import Plan
 from graphmem.recall.rank import Ranked
 from graphmem.recall.score import Parts
-from graphmem.standing import asked_words, asks_for_a_value, holds, load
+from graphmem.standing import APART_US, asked_words, asks_for_a_value, holds, load
 from graphmem.standing.cues import whom_of, words_of
 from graphmem.standing.model import EMBEDDER, Asking, Stated
 from graphmem.stores.base import NO_TIME, Reader
@@ -32,8 +32,6 @@ KIND = "prior:standing"
 #: Share of their words that two statements in nearly the same words have in common.
 LIKE_WORDS = 0.6
 _WORD = re.compile(r"\w+")
-#: Two statements nearer in time than this are one telling.
-APART_US = 3_600_000_000
 
 
 @dataclass(frozen=True, slots=True)

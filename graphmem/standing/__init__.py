@@ -2,6 +2,17 @@
 
 from graphmem.standing.cues import Cues, asked_words, cues_of
 from graphmem.standing.model import Asking, Model, Stated, asks_for_a_value, load
-from graphmem.standing.order import holds
+from graphmem.standing.order import APART_US, holds
 
-__all__ = ["Asking", "Cues", "Model", "Stated", "asked_words", "asks_for_a_value", "cues_of", "holds", "load"]
+__all__ = [
+    "APART_US",
+    "Asking",
+    "Cues",
+    "Model",
+    "Stated",
+    "asked_words",
+    "asks_for_a_value",
+    "cues_of",
+    "holds",
+    "load",
+]

@@ -7,6 +7,9 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
+#: Two statements nearer in time than this are one telling.
+APART_US = 3_600_000_000
+
 
 def holds(states: npt.NDArray[np.floating], order: npt.NDArray[np.int64]) -> Floats:
     """How likely each statement is the last one of its matter: p_i x product over later j of (1 - p_j), with p in

@@ -86,6 +86,13 @@ class Ahead:
             self.take_tokens([(key, tokens, said, notes, used)])
             self.take_hops(key, hops, FIRST_HOPS, window)
 
+    def expect(self, keys: Iterable[int]) -> None:
+        """What `TOKENS` is asked of: what is not there has nothing, and is not asked of again."""
+        for key in keys:
+            self.tokens.setdefault(key)
+            self.used.setdefault(key)
+            self.said.setdefault(key, ("", None))
+
     def take_tokens(self, rows: Iterable[Sequence[Any]]) -> None:
         """What `TOKENS` returns."""
         for key, tokens, said, notes, used in rows:

@@ -168,12 +168,12 @@ class Neo4jReader:
         known = self._ahead.used
         unknown = [key for key in dict.fromkeys(keys) if key not in known]
         if unknown:
-            known.update(dict.fromkeys(unknown))
             self._come_with_tokens(unknown)
         return usage_columns(keys, known)
 
     def _come_with_tokens(self, keys: list[int]) -> None:
         """Token codes, texts, vectors, notes and uses of these: what a recall asks of those that its hops found."""
+        self._ahead.expect(keys)
         self._ahead.take_tokens(self._ask(ahead.TOKENS, keys=keys, before=self._before))
 
     def notes_of(self, passages: Numbers) -> tuple[Numbers, Numbers]:
@@ -305,7 +305,6 @@ class Neo4jReader:
         known = self._ahead.said
         unknown = [key for key in dict.fromkeys(keys) if key not in known]
         if unknown:
-            known.update(dict.fromkeys(unknown, ("", None)))
             self._come_with_tokens(unknown)
         none = bytes(2 * self._dimension)
         halves = b"".join(known[key][1] or none for key in keys)
@@ -316,7 +315,6 @@ class Neo4jReader:
         known = self._ahead.tokens
         unknown = [key for key in dict.fromkeys(keys) if key not in known]
         if unknown:
-            known.update(dict.fromkeys(unknown))
             self._come_with_tokens(unknown)
         return vectors.aligned([known[key] for key in keys], (self._dimension + 7) // 8)
 
