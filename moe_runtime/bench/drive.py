@@ -30,7 +30,7 @@ class Decoder:
                 if self._past is None or self._past.get_seq_length() >= self._context:
                     self._past = DynamicCache(config=self._model.config)
                 ids = torch.tensor([[self._tokens[self._at % len(self._tokens)]]])
-                self._model(ids, past_key_values=self._past, use_cache=True, logits_to_keep=1)
+                self._model(ids, cache=self._past, use_cache=True, logits_to_keep=1)
                 self._at += 1
         return perf_counter() - began
 

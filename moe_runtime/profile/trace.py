@@ -40,7 +40,7 @@ def traced(model: Any, ids: list[int]) -> list[Trace]:
     with torch.no_grad(), listening(model, kept):
         for start in range(0, len(ids), CHUNK):
             chunk = torch.tensor([ids[start : start + CHUNK]])
-            model(input_ids=chunk, past_key_values=cache, use_cache=True, logits_to_keep=1)
+            model(input_ids=chunk, cache=cache, use_cache=True, logits_to_keep=1)
     return [np.concatenate(layer) for layer in kept]
 
 

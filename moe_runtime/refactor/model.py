@@ -162,7 +162,7 @@ class RefactoredPreTrainedModel(PreTrainedModel):
     config_class = RefactoredLlamaConfig
     base_model_prefix = "model"
     _no_split_modules = ["RefactoredDecoderLayer"]  # noqa: RUF012 (a name that transformers reads)
-    _skip_keys_device_placement = ["past_key_values"]  # noqa: RUF012
+    _skip_keys_device_placement = ["cache"]  # noqa: RUF012
     _supports_sdpa = True
     _supports_flash_attn = True
     _supports_attention_backend = True
@@ -184,30 +184,30 @@ class RefactoredLlamaModel(RefactoredPreTrainedModel):
         input_ids: torch.Tensor | None = None,
         attention_mask: torch.Tensor | None = None,
         position_ids: torch.Tensor | None = None,
-        past_key_values: Any = None,
+        cache: Any = None,
         inputs_embeds: torch.Tensor | None = None,
         use_cache: bool | None = None,
         **kwargs: Any,
     ) -> BaseModelOutputWithPast:
         hidden = inputs_embeds if inputs_embeds is not None else self.embed_tokens(input_ids)
-        if past_key_values is None and (use_cache if use_cache is not None else self.config.use_cache):
-            past_key_values = DynamicCache(config=self.config)
+        if cache is None and (use_cache if use_cache is not None else self.config.use_cache):
+            cache = DynamicCache(config=self.config)
         if position_ids is None:
-            seen = past_key_values.get_seq_length() if past_key_values is not None else 0
+            seen = cache.get_seq_length() if cache is not None else 0
             position_ids = (torch.arange(hidden.shape[1], device=hidden.device) + seen).unsqueeze(0)
         mask = create_causal_mask(
             config=self.config,
             inputs_embeds=hidden,
             attention_mask=attention_mask,
-            past_key_values=past_key_values,
+            cache=cache,
             position_ids=position_ids,
         )
-        kwargs |= {"attention_mask": mask, "position_ids": position_ids, "past_key_values": past_key_values}
+        kwargs |= {"attention_mask": mask, "position_ids": position_ids, "cache": cache}
         kwargs["position_embeddings"] = self.rotary_emb(hidden, position_ids=position_ids)
         ahead = None
         for layer in self.layers:
             hidden, ahead = layer(hidden, ahead, **kwargs)
-        return BaseModelOutputWithPast(last_hidden_state=self.norm(hidden), past_key_values=past_key_values)
+        return BaseModelOutputWithPast(last_hidden_state=self.norm(hidden), cache=cache)
 
 
 class RefactoredLlamaForCausalLM(RefactoredPreTrainedModel, GenerationMixin):
@@ -235,7 +235,7 @@ class RefactoredLlamaForCausalLM(RefactoredPreTrainedModel, GenerationMixin):
         loss = None
         if labels is not None:
             loss = self.loss_function(logits=logits, labels=labels, vocab_size=self.vocab_size)
-        return CausalLMOutputWithPast(loss=loss, logits=logits, past_key_values=inner.past_key_values)
+        return CausalLMOutputWithPast(loss=loss, logits=logits, cache=inner.cache)
 
 
 def register() -> None:

@@ -41,7 +41,7 @@ def continued(
         places = (mask.cumsum(1) - 1).clamp_min(0)[:, -batch.shape[1] :]
         with torch.inference_mode():
             logits = dense(
-                input_ids=batch, attention_mask=mask, position_ids=places, past_key_values=cache, logits_to_keep=1
+                input_ids=batch, attention_mask=mask, position_ids=places, cache=cache, logits_to_keep=1
             ).logits[:, -1]
         drawn = sampled(logits.float())
         for row, token in enumerate(drawn.tolist()):

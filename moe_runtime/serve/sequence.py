@@ -76,7 +76,7 @@ class Writing:
         else:
             ids = (self.written[-1],)
         with torch.inference_mode():
-            out = model(input_ids=torch.tensor([ids]), past_key_values=self._cache, use_cache=True, logits_to_keep=1)
+            out = model(input_ids=torch.tensor([ids]), cache=self._cache, use_cache=True, logits_to_keep=1)
         return out.logits[0, -1].float()
 
     def _chosen(self, logits: Any) -> int:

@@ -18,7 +18,7 @@ def decoded(engine: Engine, tokens: int) -> dict[str, Any]:
     past = None
     with torch.inference_mode():
         for token in prompt(1, tokens)[0]:
-            past = engine.model(token.view(1, 1), past_key_values=past, use_cache=True).past_key_values
+            past = engine.model(token.view(1, 1), cache=past, use_cache=True).cache
     return engine.stats()
 
 

@@ -90,7 +90,7 @@ def test_decoding_step_by_step_equals_reading_at_once(converted: Path) -> None:
     with torch.no_grad():
         whole = model(IDS).logits
         first = model(IDS[:, :30], use_cache=True)
-        rest = model(IDS[:, 30:], past_key_values=first.past_key_values).logits
+        rest = model(IDS[:, 30:], cache=first.cache).logits
     assert torch.allclose(whole[:, 30:], rest, atol=1e-4)
 
 
