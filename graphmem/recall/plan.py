@@ -57,13 +57,12 @@ class Plan:
     # -- how things stand: which of several statements holds
     standing: int = 24  # the best so many turns are looked at; 0: none
     standing_moves: int = 10  # the best so many may change places
-    states: float = 0.05  # turns that may state what is asked, by the model's word
+    states: float = 0.02  # turns that may state what is asked, by the model's word
     states_surely: float = 0.1  # at least one of them is this sure
-    holds_surely: float = 0.25  # the likeliest to hold is at least this likely, else nothing moves
-    one_matter: float = 4.5  # more turns that state it, in sum, are a topic: LoCoMo recall@5 -.3, without it -22
-    asks_for_a_value: float = (
-        0.15  # by the model's word on the question alone; 1 % of those of a hand held out have less
-    )
+    holds_surely: float = 0.15  # the likeliest to hold is at least this likely, else nothing moves
+    first_surely: float = 0.8  # what holds this surely goes first of all
+    one_matter: float = 5.0  # more turns that state it, in sum, are a topic: LoCoMo recall@5 -.1, without it -5.6
+    asks_for_a_value: float = 0.05  # by the model's word on the question alone
     conflict: float = 0.3  # two turns that both state it this surely are named as a conflict
 
     # -- derived notes, told beside the evidence

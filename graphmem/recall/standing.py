@@ -20,9 +20,10 @@ from graphmem.recall.gather import Asked
 from graphmem.recall.plan import Plan
 from graphmem.recall.rank import Ranked
 from graphmem.recall.score import Parts
-from graphmem.standing import APART_US, asked_words, asks_for_a_value, holds, load
+from graphmem.standing import APART_US, asked_words, asks_for_a_value, holds
 from graphmem.standing.cues import whom_of, words_of
-from graphmem.standing.model import EMBEDDER, Asking, Stated
+from graphmem.standing.model import EMBEDDER, Asking
+from graphmem.standing.reading import Heard, answers
 from graphmem.stores.base import NO_TIME, Reader
 
 Numbers = npt.NDArray[np.int64]
@@ -90,18 +91,18 @@ def looked_at(reader: Reader, asked: Asked, ranked: Ranked, now_us: int | None) 
 
 def stated(reader: Reader, asked: Asked, ranked: Ranked, rows: Numbers) -> Floats:
     """How surely each turn states, as holding when it was said, what is asked."""
-    heads, vectors = ranked.signals.heads, asked.vectors
-    texts, of_texts = reader.said(ranked.signals.numbers[rows])
+    heads, numbers = ranked.signals.heads, ranked.signals.numbers[rows]
+    texts, vectors = reader.said(numbers)
+    offsets, codes = reader.tokens(numbers)
     named = asked_words(asked.question.text)
     whose = [said_by_asked(asked, int(speaker), named) for speaker in heads.speaker[rows].tolist()]
-    turns = Stated(
-        of_texts,
-        np.stack([words_of(text) for text in texts]),
+    heard = Heard(
+        [codes[start:end] for start, end in pairwise(offsets.tolist())],
         np.stack([whom_of(text, named, whom) for text, whom in zip(texts, whose, strict=True)]),
+        (vectors @ asked.vectors.vector).astype(np.float32),
         ranked.signals.tokens[rows].astype(np.float32),
     )
-    sure = load("answers")(Asking(vectors.vector, words_of(asked.spoken)), turns)
-    return in_like_words(sure, texts, heads.speaker[rows])
+    return in_like_words(answers()(asked.vectors.tokens, heard), texts, heads.speaker[rows])
 
 
 def in_like_words(states: Floats, texts: Sequence[str], speaker: Numbers) -> Floats:
@@ -125,27 +126,28 @@ def said_by_asked(asked: Asked, speaker: int, named: frozenset[str]) -> bool | N
 
 
 def reordered(ranked: Ranked, found: Standing, plan: Plan) -> Ranked:
-    """Where so many turns seem to state what is asked that it is a topic rather than one matter, nothing moves.
-
-    The turns that may state what is asked share their scores out anew: the best to the one that most likely holds.
-    What each gains or loses is a part of its score like the others, and told as a path."""
+    """The turns that may state what is asked share their places out anew: the best to the one that most likely holds,
+    and where it surely does, the first of all. A place keeps its score; what a turn gains or loses by moving is a part
+    of its score like the others, and told as a path. Where so many turns seem to state what is asked that it is a topic
+    rather than one matter, nothing moves."""
     if found.states.sum() > plan.one_matter:
         return ranked
     stating = np.flatnonzero(found.states[: plan.standing_moves] >= plan.states)
-    if len(stating) < 2 or found.states[stating].max() < plan.states_surely:
+    if not len(stating) or found.states[stating].max() < plan.states_surely:
         return ranked
-    if not found.dated and found.holds[stating].max() < plan.holds_surely:
+    rows, likely = found.rows[stating], found.holds[stating]
+    surely = bool(likely.max() >= plan.first_surely)
+    if not surely and (len(stating) < 2 or (not found.dated and likely.max() < plan.holds_surely)):
         return ranked
-    rows = found.rows[stating]
-    old = ranked.score[rows]
-    first = np.lexsort((rows, -old, -found.holds[stating]))
-    change = np.zeros(len(ranked.score))
-    change[rows[first]] = np.sort(old)[::-1] - old[first]
-    score = ranked.score + change
-    score[rows[first]] = np.sort(old)[::-1]
-    parts = Parts(ranked.parts.seeds, {**ranked.parts.priors, KIND: change})
+    first = np.lexsort((rows, -ranked.score[rows], -likely))
     order = ranked.order.copy()
     order[np.sort(np.flatnonzero(np.isin(order, rows)))] = rows[first]
+    if surely:
+        ahead = int(np.flatnonzero(order == rows[first[0]])[0])
+        order[: ahead + 1] = np.roll(order[: ahead + 1], 1)
+    score = ranked.score.copy()
+    score[order] = ranked.score[ranked.order]
+    parts = Parts(ranked.parts.seeds, {**ranked.parts.priors, KIND: score - ranked.score})
     pairs = disagreeing(ranked, found, plan)
     return replace(ranked, parts=parts, score=score, order=order, disagreeing=pairs)
 

@@ -82,7 +82,7 @@ def _silu(x: Floats) -> Floats:
 def asks_for_a_value(asking: Asking) -> float:
     """How surely a question asks for a value that somebody states, 0..1, and not what happened or what somebody is
     like: a linear model of its vector and its words."""
-    at = _arrays("asks")
+    at = arrays("asks")
     logit = float(np.concatenate([asking.vector * 8, asking.words]) @ at["w"] + at["b"][0])
     return float(1.0 / (1.0 + np.exp(-np.clip(logit, -30, 30))))
 
@@ -91,11 +91,11 @@ def asks_for_a_value(asking: Asking) -> float:
 def load(name: str) -> Model:
     """The model of that name: `answers` (a question and statements) or `replaces` (a statement and earlier ones).
     Raises ModelError when the file is not of this format."""
-    return Model(_arrays(name))
+    return Model(arrays(name))
 
 
 @lru_cache(maxsize=4)
-def _arrays(name: str) -> dict[str, Floats]:
+def arrays(name: str) -> dict[str, Floats]:
     raw = files("graphmem.standing").joinpath(f"{name}.npz").read_bytes()
     with np.load(BytesIO(raw), allow_pickle=False) as stored:
         if int(stored["format"]) != FORMAT:

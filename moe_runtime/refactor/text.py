@@ -38,23 +38,51 @@ OPENINGS = (
     "I got the scholarship! Classes begin in September.",
 )
 PROSE = (
-    "The history of the city begins",
-    "The river rises in the northern hills and",
-    "She was an English novelist and journalist, born in",
-    "The film was directed by",
-    "The album was recorded in the spring of",
-    "He served as governor of the province from",
-    "The university was founded in",
-    "The battle took place near",
     "To install the package, run the following command.",
     "This module provides functions for reading and writing files.",
     "The company announced on Monday that",
-    "The species is found in the forests of",
     "Photosynthesis is the process by which",
     "The recipe is simple. First,",
     "The museum's collection includes",
     "According to the report, the number of",
+    "The history of the city begins",
 )
+#: How articles of an encyclopedia begin; what stands in braces is drawn from FIELDS.
+ARTICLES = (
+    "{name}\n{name} (born {day} {year}) is a {people} {trade}",
+    "{name}\n{name} ({day} {past} – {day} {year}) was a {people} {trade} who",
+    "{name}\n{name} was the {rank} son of {name} and",
+    "{name}\n{name} (died {past}) was a {people} noblewoman, the wife of",
+    "{title}\n{title} is a {year} {people} {genre} film directed by {name}",
+    "{title}\n{title} is a {year} novel by {people} writer {name}",
+    "{title}\n{title} is the {rank} studio album by {people} singer {name}",
+    "{title}\n{title} is a song by {people} band",
+    "{title}\n{title} is a {people} television series that first aired in {year}",
+    "{place}\n{place} is a village in the north of",
+    "{place}\n{place} is a city and municipality in",
+    "{place} River\nThe {place} is a river that rises in",
+    "Battle of {place}\nThe Battle of {place} took place on {day} {past} between",
+    "University of {place}\nThe University of {place} is a public university founded in {past}",
+    "{place} County\n{place} County is located in the U.S. state of",
+    "{place} F.C.\n{place} Football Club is a {people} football club based in",
+    "{name} Prize\nThe prize was established in {year} and is awarded",
+    "The species is found in the forests of",
+)
+FIELDS = {
+    "name": (
+        "Henri Laurent", "Margaret Ashdown", "Giulio Ferrante", "Anna Lindqvist", "Robert Hale", "Sergei Volkonin",
+        "Rajesh Iyer", "Thomas of Eltham", "Elisabeth von Harden", "Kenji Moriyama", "Charles Whitcombe", "Marta Soler",
+    ),
+    "title": ("The Silent Harbour", "Last Train West", "Midnight Orchard", "House of Winters", "Blue Meridian", "The Widow"),
+    "place": ("Ashford", "Valdora", "Kirkmoor", "Lindau", "Monteverde", "Harrow", "Santa Rosa", "Brenmark"),
+    "people": ("American", "British", "French", "Italian", "Indian", "German", "Japanese", "Australian", "Swedish", "Russian"),
+    "trade": ("film director", "politician", "footballer", "composer", "actress and singer", "painter", "painter", "historian"),
+    "genre": ("drama", "comedy", "silent", "crime", "romantic comedy", "horror", "Western"),
+    "rank": ("first", "second", "third", "eldest"),
+    "day": ("12 March", "3 June", "27 October", "19 August", "8 January"),
+    "year": ("1934", "1951", "1962", "1978", "1989", "1997", "2006", "2014"),
+    "past": ("1189", "1347", "1524", "1643", "1715", "1798", "1842", "1887"),
+}  # fmt: skip
 QUESTIONS = (
     "Explain why the sky is blue in a few sentences.",
     "What should I pack for a week in the mountains?",
@@ -130,12 +158,17 @@ def opening(tokenizer: Any, draw: random.Random, kind: int) -> str:
         one, other = draw.sample(PEOPLE, 2)
         return f"{one}: Hey {other}, {draw.choice(OPENINGS)}\n{other}:"
     if kind < 6:
-        return draw.choice(PROSE) if kind % 2 else str(tokenizer.unk_token or tokenizer.eos_token)
+        return article(draw) if kind < 5 else draw.choice(PROSE)
     if kind == 6 or tokenizer.chat_template is None:
         return chat(tokenizer, [("user", draw.choice(QUESTIONS))])
     evidence, question = draw.choice(CONTEXTS)
     asked = f"Evidence:\n{evidence}\n\nQuestion: {question}"
     return chat(tokenizer, [("system", SYSTEM), ("user", asked)])
+
+
+def article(draw: random.Random) -> str:
+    """One name of each field stands for all its places in the opening."""
+    return draw.choice(ARTICLES).format(**{field: draw.choice(some) for field, some in FIELDS.items()})
 
 
 def chat(tokenizer: Any, turns: Sequence[tuple[str, str]]) -> str:
