@@ -1,4 +1,4 @@
-"""A small model that ships with the package: does this statement state, as holding, what that text asks or states?
+"""A small model that ships with the package: does this statement state, as holding, what that statement states?
 
 Its weights are fitted by tests/organize/training/fit.py on phrases written for it (90 matters, three hands).
 It sees unit vectors of the bundled embedder, function words and cues of whom a text is about; no list of topics.
@@ -89,8 +89,8 @@ def asks_for_a_value(asking: Asking) -> float:
 
 @lru_cache(maxsize=4)
 def load(name: str) -> Model:
-    """The model of that name: `answers` (a question and statements) or `replaces` (a statement and earlier ones).
-    Raises ModelError when the file is not of this format."""
+    """The model of that name: `replaces` (a statement and earlier ones). Raises ModelError when the file is not of this
+    format."""
     return Model(arrays(name))
 
 

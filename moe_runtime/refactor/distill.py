@@ -12,7 +12,7 @@ Tick = Callable[[str, float], None]  # what is being done, and the share of it t
 
 #: Rows of text in a step, peak learning rate, weight of the hidden states' distance beside the divergence.
 ROWS = 2
-RATE = 5e-4
+RATE = 3e-4
 HIDDEN = 1.0
 #: Every so many positions has its distribution compared: the output layer is a fifth of a small model's work.
 STRIDE = 2

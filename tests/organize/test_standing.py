@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import graphmem
+from graphmem.embed import default_embedder
 from graphmem.errors import Conflict
 from graphmem.memory import Memory
 from graphmem.organize.organizer import Organizer
@@ -21,6 +22,7 @@ from graphmem.recall.standing import in_like_words
 from graphmem.schema import Batch, Commit, EdgeType, JobState, NodeKind, Note, Space
 from graphmem.standing import holds, load
 from graphmem.standing.cues import WHOM, WIDTH, asked_words, whom_of, words_of
+from graphmem.standing.reading import Heard, answers
 
 TURNS = (
     ("Ada", "2023-01-10T10:00", "I live in Lyon now, in a flat with a tiny balcony."),
@@ -136,11 +138,59 @@ def test_what_holds_shares_out_at_most_one(states: list[float]) -> None:
 
 
 def test_the_models_are_small_and_of_the_widths_that_texts_are_read_in() -> None:
-    for name in ("answers", "replaces"):
-        assert load(name).weights["st.0.w"].shape[0] == load(name).weights["P"].shape[1] + WIDTH
+    pair = load("replaces").weights
+    assert pair["st.0.w"].shape[0] == pair["P"].shape[1] + WIDTH
+    assert sum(weight.size for weight in answers().weights.values()) < 250_000
     assert words_of("I don't live here.").shape == (WIDTH,)
     assert whom_of("Ada's flat", frozenset(["ada"]), True).shape == (WHOM,)
     assert asked_words("Where did Marek's sister live in May?") == {"marek"}
+
+
+def test_a_statement_is_read_alike_alone_and_beside_longer_ones() -> None:
+    """Padding changes nothing; a text without tokens is read by its cues alone."""
+    embedder = default_embedder()
+    question = embedder.query("Where do I live now?")
+    texts = [
+        "I have moved again, so I live in Geneva these days.",
+        "Rain.",
+        "",
+        "It rained on the whole way home. " * 30,
+    ]
+    found = embedder.texts(texts, tokens=[True] * len(texts))
+    named = frozenset(["ada"])
+    whom = np.stack([whom_of(text, named, True) for text in texts])
+    cosine = (found.vectors.astype(np.float32) @ question.vector).astype(np.float32)
+    heard = Heard(list(found.tokens), whom, cosine, np.full(len(texts), 0.3, np.float32))
+    together = answers()(question.tokens, heard)
+    alone = [
+        answers()(question.tokens, Heard([codes], whom[row : row + 1], cosine[row : row + 1], heard.tokens[:1]))[0]
+        for row, codes in enumerate(found.tokens)
+    ]
+    assert together == pytest.approx(np.array(alone), abs=1e-5)
+    assert together[0] > 0.5 > together[1:].max()
+
+
+def test_the_numpy_reading_is_the_network_that_was_fitted() -> None:
+    torch = pytest.importorskip("torch")
+    from tests.organize.training import answers as training
+
+    network = training.Network().eval()
+    network.load_state_dict({name: torch.from_numpy(value) for name, value in answers().weights.items()})
+    texts = ("I have moved again, so I live in Geneva these days.", "I would love to live in Marseille one day.")
+    case = training.Case(
+        "Where do I live now?", frozenset(["ada"]), tuple(training.Line(True, one, False) for one in texts)
+    )
+    known = training.embedded([case.form, *texts])
+    rows = training.rows_of([case], known)
+    with torch.no_grad():
+        wanted = torch.sigmoid(network(training.batch_of(rows, known, hide=False))).numpy()
+    heard = Heard(
+        [known[row.text].signs for row in rows],
+        np.stack([row.whom for row in rows]),
+        np.array([row.cosine for row in rows], np.float32),
+        np.array([row.tokens for row in rows], np.float32),
+    )
+    assert answers()(known[case.form].tokens.astype(np.float32), heard) == pytest.approx(wanted, abs=1e-4)
 
 
 def test_what_one_person_says_in_nearly_the_same_words_states_the_same() -> None:

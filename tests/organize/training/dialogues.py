@@ -132,28 +132,6 @@ def mixed(lines: list[Line], others: list[Line], rng: random.Random) -> list[Lin
     return [next(values) if place in places else next(rest) for place in range(len(lines) + len(others))]
 
 
-def asking_case(world: World, rng: random.Random) -> Case:
-    """A question against every turn."""
-    known = world.known
-    question, form, lines = event(world, rng) if rng.random() < EVENTS else dialogue(world, rng)
-    asked = frozenset([question.person.lower()])
-    texts = [line.phrase.text for line in lines]
-    whom = np.stack([whom_of(line.phrase.text, asked, line.by_asked) for line in lines])
-    vector = known.questions[form][0]
-    return case(known, form, vector, texts, whom, known.late(form, texts), [line.states for line in lines])
-
-
-#: Share of questions that no value answers.
-EVENTS = 0.25
-
-
-def event(world: World, rng: random.Random) -> tuple[Phrase, str, list[Line]]:
-    """A question about what happened, and what a search finds for it."""
-    question = rng.choice(world.events)
-    found = like(world, world.known.questions[question.asked][0], "", 16, rng)
-    return question, question.asked, [Line(one, not one.key.endswith("third"), False) for one in found]
-
-
 def replacing_case(world: World, rng: random.Random) -> Case:
     """A later turn against those before it: true where both state a value of the one matter. Mostly a turn that states
     one; `by_asked` is whether the same person speaks."""
