@@ -73,10 +73,10 @@ FIELDS = {
         "Henri Laurent", "Margaret Ashdown", "Giulio Ferrante", "Anna Lindqvist", "Robert Hale", "Sergei Volkonin",
         "Rajesh Iyer", "Thomas of Eltham", "Elisabeth von Harden", "Kenji Moriyama", "Charles Whitcombe", "Marta Soler",
     ),
-    "title": ("The Silent Harbour", "Last Train West", "Midnight Orchard", "House of Winters", "Blue Meridian", "The Widow"),
+    "title": ("The Silent Harbour", "Last Train West", "Midnight Orchard", "House of Winters", "Blue Meridian"),
     "place": ("Ashford", "Valdora", "Kirkmoor", "Lindau", "Monteverde", "Harrow", "Santa Rosa", "Brenmark"),
-    "people": ("American", "British", "French", "Italian", "Indian", "German", "Japanese", "Australian", "Swedish", "Russian"),
-    "trade": ("film director", "politician", "footballer", "composer", "actress and singer", "painter", "painter", "historian"),
+    "people": ("American", "British", "French", "Italian", "Indian", "German", "Japanese", "Australian", "Swedish"),
+    "trade": ("film director", "politician", "footballer", "composer", "actress and singer", "painter", "historian"),
     "genre": ("drama", "comedy", "silent", "crime", "romantic comedy", "horror", "Western"),
     "rank": ("first", "second", "third", "eldest"),
     "day": ("12 March", "3 June", "27 October", "19 August", "8 January"),
@@ -147,14 +147,14 @@ def docstrings() -> Iterator[str]:
 
 
 def openings(tokenizer: Any, seed: int, count: int) -> list[str]:
-    """What the dense model is asked to go on from: three eighths talk, three prose (half of it from nothing at all, as
-    its training began), two questions."""
+    """What the dense model is asked to go on from: of eight two are talk, three articles of an encyclopedia, one other
+    prose, two questions."""
     draw = random.Random(seed)
     return [opening(tokenizer, draw, index % 8) for index in range(count)]
 
 
 def opening(tokenizer: Any, draw: random.Random, kind: int) -> str:
-    if kind < 3:
+    if kind < 2:
         one, other = draw.sample(PEOPLE, 2)
         return f"{one}: Hey {other}, {draw.choice(OPENINGS)}\n{other}:"
     if kind < 6:

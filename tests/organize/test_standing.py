@@ -18,6 +18,7 @@ from graphmem.memory import Memory
 from graphmem.organize.organizer import Organizer
 from graphmem.organize.standing import Standing
 from graphmem.recall import BALANCED
+from graphmem.recall.gather import sign_cosines
 from graphmem.recall.standing import in_like_words
 from graphmem.schema import Batch, Commit, EdgeType, JobState, NodeKind, Note, Space
 from graphmem.standing import holds, load
@@ -147,7 +148,7 @@ def test_the_models_are_small_and_of_the_widths_that_texts_are_read_in() -> None
 
 
 def test_a_statement_is_read_alike_alone_and_beside_longer_ones() -> None:
-    """Padding changes nothing; a text without tokens is read by its cues alone."""
+    """Padding changes nothing; a text without tokens states nothing."""
     embedder = default_embedder()
     question = embedder.query("Where do I live now?")
     texts = [
@@ -160,10 +161,11 @@ def test_a_statement_is_read_alike_alone_and_beside_longer_ones() -> None:
     named = frozenset(["ada"])
     whom = np.stack([whom_of(text, named, True) for text in texts])
     cosine = (found.vectors.astype(np.float32) @ question.vector).astype(np.float32)
-    heard = Heard(list(found.tokens), whom, cosine, np.full(len(texts), 0.3, np.float32))
+    late = [sign_cosines(codes, question.tokens).max(0).mean() if len(codes) else 0.0 for codes in found.tokens]
+    heard = Heard(list(found.tokens), whom, cosine, np.array(late, np.float32))
     together = answers()(question.tokens, heard)
     alone = [
-        answers()(question.tokens, Heard([codes], whom[row : row + 1], cosine[row : row + 1], heard.tokens[:1]))[0]
+        answers()(question.tokens, Heard([codes], whom[row, None], cosine[row, None], heard.tokens[row, None]))[0]
         for row, codes in enumerate(found.tokens)
     ]
     assert together == pytest.approx(np.array(alone), abs=1e-5)
