@@ -60,7 +60,7 @@ class Plan:
     states: float = 0.02  # turns that may state what is asked, by the model's word
     states_surely: float = 0.1  # at least one of them is this sure
     holds_surely: float = 0.15  # the likeliest to hold is at least this likely, else nothing moves
-    first_surely: float = 0.8  # what holds this surely goes first of all
+    first_surely: float = 0.8  # what holds this surely goes before all other turns
     one_matter: float = 5.0  # more turns that state it, in sum, are a topic: LoCoMo recall@5 -.1, without it -5.6
     asks_for_a_value: float = 0.05  # by the model's word on the question alone
     conflict: float = 0.3  # two turns that both state it this surely are named as a conflict

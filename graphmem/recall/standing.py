@@ -44,6 +44,7 @@ class Standing:
     states: Floats
     holds: Floats
     dated: bool  # the question names a time: what was said later is surely out
+    of_speaker: bool  # somebody who speaks is asked about
 
 
 def with_standing(reader: Reader, asked: Asked, ranked: Ranked, now_us: int | None) -> Ranked:
@@ -84,9 +85,8 @@ def looked_at(reader: Reader, asked: Asked, ranked: Ranked, now_us: int | None) 
     limit = as_of_us(asked, now_us)
     said = heads.at_us[rows]
     order = np.lexsort((heads.ordinal[rows], said))
-    return Standing(
-        rows, states, holds(states, order[said[order] <= limit]), asked.question.dates.interval_us is not None
-    )
+    likely = holds(states, order[said[order] <= limit])
+    return Standing(rows, states, likely, asked.question.dates.interval_us is not None, len(asked.speakers) > 0)
 
 
 def stated(reader: Reader, asked: Asked, ranked: Ranked, rows: Numbers) -> Floats:
@@ -127,24 +127,27 @@ def said_by_asked(asked: Asked, speaker: int, named: frozenset[str]) -> bool | N
 
 def reordered(ranked: Ranked, found: Standing, plan: Plan) -> Ranked:
     """The turns that may state what is asked share their places out anew: the best to the one that most likely holds,
-    and where it surely does, the first of all. A place keeps its score; what a turn gains or loses by moving is a part
-    of its score like the others, and told as a path. Where so many turns seem to state what is asked that it is a topic
-    rather than one matter, nothing moves."""
+    and where it surely does, the first of all turns; documents stay where they are. A lone one goes first only where
+    somebody who speaks is asked about: of things, what a turn says in passing would pass what a page says. A place
+    keeps its score; what a turn gains or loses by moving is a part of its score like the others, and told as a path.
+    Where so many turns seem to state what is asked that it is a topic rather than one matter, nothing moves."""
     if found.states.sum() > plan.one_matter:
         return ranked
     stating = np.flatnonzero(found.states[: plan.standing_moves] >= plan.states)
     if not len(stating) or found.states[stating].max() < plan.states_surely:
         return ranked
     rows, likely = found.rows[stating], found.holds[stating]
-    surely = bool(likely.max() >= plan.first_surely)
+    alone = int((found.states[stating] >= plan.states_surely).sum()) < 2
+    surely = bool(likely.max() >= plan.first_surely) and (found.of_speaker or not alone)
     if not surely and (len(stating) < 2 or (not found.dated and likely.max() < plan.holds_surely)):
         return ranked
     first = np.lexsort((rows, -ranked.score[rows], -likely))
     order = ranked.order.copy()
     order[np.sort(np.flatnonzero(np.isin(order, rows)))] = rows[first]
     if surely:
-        ahead = int(np.flatnonzero(order == rows[first[0]])[0])
-        order[: ahead + 1] = np.roll(order[: ahead + 1], 1)
+        turns = np.flatnonzero(np.isin(order, found.rows))
+        ahead = turns[: int(np.flatnonzero(order[turns] == rows[first[0]])[0]) + 1]
+        order[ahead] = np.roll(order[ahead], 1)
     score = ranked.score.copy()
     score[order] = ranked.score[ranked.order]
     parts = Parts(ranked.parts.seeds, {**ranked.parts.priors, KIND: score - ranked.score})
@@ -180,12 +183,13 @@ _IN_THE_END = re.compile(
     r"(?:end|ended|settle|settled|land|landed|go|gone|went|decide|decided|stick) (?:up|on|with|for|in))\b",
     re.I,
 )
+_WHO_SOMEBODY_IS = re.compile(r"\s*[Ww]ho(?:'s| is| was| are) [A-Z][\w'-]*(?: [A-Z][\w'-]*)*\s*\??\s*$")
 
 
 def asks_for_a_state(asked: Asked) -> bool:
     """Whether the question asks how something stands, now or at a time that it names: not why, when something was
-    done, whether, what all there is; in the past tense only with a time or an outcome."""
+    done, whether, what all there is, who somebody is; in the past tense only with a time or an outcome."""
     text = asked.question.text
-    if _NOT_STATE.search(text):
+    if _NOT_STATE.search(text) or _WHO_SOMEBODY_IS.match(text):
         return False
     return not _PAST.search(text) or asked.question.dates.interval_us is not None or bool(_IN_THE_END.search(text))

@@ -20,7 +20,7 @@ from graphmem.organize.standing import Standing
 from graphmem.recall import BALANCED
 from graphmem.recall.gather import sign_cosines
 from graphmem.recall.standing import in_like_words
-from graphmem.schema import Batch, Commit, EdgeType, JobState, NodeKind, Note, Space
+from graphmem.schema import Batch, Commit, EdgeType, JobState, NodeKind, Note, PassageDraft, SourceDraft, Space
 from graphmem.standing import holds, load
 from graphmem.standing.cues import WHOM, WIDTH, asked_words, whom_of, words_of
 from graphmem.standing.reading import Heard, answers
@@ -58,13 +58,27 @@ def test_what_no_longer_holds_stays_in_the_result(memory: Memory) -> None:
     assert found == {one.passage.id for one in memory.recall(ASKED, plan=plain).passages}
 
 
+def test_documents_keep_their_places(memory: Memory) -> None:
+    """Only what somebody said is looked at; it never passes a page that fits the question better."""
+    memory.remember_many(
+        [PassageDraft("Ada lives where she always lived, says the parish register of Annecy.", "page")],
+        source=SourceDraft("document", "register", title="Where Ada lives"),
+    )
+    question = "Where does Ada live now?"
+    plain = memory.recall(question, plan=replace(BALANCED, standing=0)).passages
+    moved = memory.recall(question).passages
+    place = {one.passage.ref: row for row, one in enumerate(moved)}
+    assert place["page"] == [one.passage.ref for one in plain].index("page")
+    assert [one.passage.text for one in moved] != [one.passage.text for one in plain]
+
+
 def test_the_paths_of_a_hit_still_sum_to_its_score(memory: Memory) -> None:
     for hit in memory.recall(ASKED, now="2024-01-01").hits:
         assert sum(path.weight for path in hit.paths) == pytest.approx(hit.score)
 
 
-def test_a_question_about_what_happened_keeps_its_order(memory: Memory) -> None:
-    question = "Why did Ada move to Geneva?"
+@pytest.mark.parametrize("question", ["Why did Ada move to Geneva?", "Who is Ada?"])
+def test_a_question_about_no_state_keeps_its_order(memory: Memory, question: str) -> None:
     plain = memory.recall(question, plan=replace(BALANCED, standing=0))
     assert [one.passage.id for one in memory.recall(question).passages] == [one.passage.id for one in plain.passages]
 

@@ -10,6 +10,7 @@ TURNS = (
     ("2023-01-10T10:00", "I live in Lyon now, in a flat with a tiny balcony."),
     ("2023-03-11T10:00", "I love hiking in the mountains."),
     ("2023-06-20T10:00", "I have moved again, so I live in Geneva these days."),
+    ("2023-08-02T10:00", "I sing in a choir on Tuesdays and I love it."),
 )
 
 
