@@ -175,7 +175,9 @@ def tell_where_to_click(screen: Console, store: str, seconds: float) -> None:
     screen.print(Text(f"\nStart the server        {graphmem} serve --store {store}"))
     screen.print(Text("then open               http://127.0.0.1:8787          ask, and see how it was found"))
     screen.print(Text("                        http://127.0.0.1:8787/graphql  GraphiQL with example queries"))
-    screen.print(Text(f'\nAsk the sample          {graphmem} answer "When did Tobias start cello lessons?" --store {store}'))
+    screen.print(
+        Text(f'\nAsk the sample          {graphmem} answer "When did Tobias start cello lessons?" --store {store}')
+    )
     screen.print(Text(f"Bring in your own       {graphmem} ingest PATH --into my.db"))
 
 
