@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from graphmem.organize.organizer import New, Piece, View
 from graphmem.schema import Edge, EdgeType, Id, Link, NodeKind, Note, NoteKind, Passage, q8
-from graphmem.standing import APART_US, Asking, Stated, asked_words, load
+from graphmem.standing import APART_US, Asking, Stated, asked_words, replaces
 from graphmem.standing.cues import whom_of, words_of
 from graphmem.standing.model import EMBEDDER
 from graphmem.stores.base import Reader
@@ -121,7 +121,7 @@ def replaced(reader: Reader, new: Statement, least: float) -> list[tuple[Stateme
     before = [old for old in statements(reader, notes) if new.at_us - old.at_us >= APART_US]
     if not before:
         return []
-    sure = load("replaces")(
+    sure = replaces()(
         Asking(new.vector, words_of(new.note.text)),
         Stated(
             np.stack([old.vector for old in before]),

@@ -2,7 +2,8 @@
 
 A small model (`graphmem.standing`) says of each of the best turns how surely it states what is asked. How likely it is
 the last such statement before the asked time follows from that; the turns that may state it change places among
-themselves, nothing else moves. Nothing is written, and earlier statements stay in the result.
+themselves, and what surely holds passes the other turns that were looked at; pages never move. Nothing is written, and
+earlier statements stay in the result.
 """
 
 from __future__ import annotations
@@ -143,7 +144,7 @@ def reordered(ranked: Ranked, found: Standing, plan: Plan) -> Ranked:
         return ranked
     first = np.lexsort((rows, -ranked.score[rows], -likely))
     order = ranked.order.copy()
-    order[np.sort(np.flatnonzero(np.isin(order, rows)))] = rows[first]
+    order[np.flatnonzero(np.isin(order, rows))] = rows[first]
     if surely:
         turns = np.flatnonzero(np.isin(order, found.rows))
         ahead = turns[: int(np.flatnonzero(order[turns] == rows[first[0]])[0]) + 1]

@@ -1,7 +1,7 @@
 """Which of several remembered statements holds: what a statement says, of whom, and whether a later one replaces it."""
 
 from graphmem.standing.cues import Cues, asked_words, cues_of
-from graphmem.standing.model import Asking, Model, Stated, asks_for_a_value, load
+from graphmem.standing.model import Asking, Model, Stated, asks_for_a_value, replaces
 from graphmem.standing.order import APART_US, holds
 
 __all__ = [
@@ -14,5 +14,5 @@ __all__ = [
     "asks_for_a_value",
     "cues_of",
     "holds",
-    "load",
+    "replaces",
 ]

@@ -2,19 +2,18 @@
 tokens of both.
 
 A statement's tokens are the sign codes that the store keeps of them, so that nothing is embedded when a question
-comes. Fitted by tests/organize/training/fit.py; pre-norm layers as in Xiong et al. 2020.
+comes. Fitted by tests/organize/training/answers.py; pre-norm layers as in Xiong et al. 2020.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
-from graphmem.standing.model import arrays
+from graphmem.standing.model import arrays, sigmoid, silu
 
 Floats = npt.NDArray[np.float32]
 Codes = npt.NDArray[np.uint8]
@@ -68,8 +67,7 @@ class Reading:
         )
         logit = self._normed(x[:, 0], "norm.") @ at["out.weight"].T + at["out.bias"]
         logit = logit + linear @ at["lin.weight"].T + at["lin.bias"]
-        sure = 1.0 / (1.0 + np.exp(-np.clip(logit[:, 0], -30, 30)))
-        return np.where([len(one) > 0 for one in heard.codes], sure, 0).astype(np.float32)
+        return np.where([len(one) > 0 for one in heard.codes], sigmoid(logit[:, 0]), 0).astype(np.float32)
 
     def _said(self, codes: Sequence[Codes]) -> tuple[Floats, npt.NDArray[np.bool_]]:
         """The statements' tokens (n, longest, d), and which of them are padding."""
@@ -100,8 +98,7 @@ class Reading:
         mixed = (share @ value).swapaxes(1, 2).reshape(len(x), -1, width)
         x = x[:, wanted] + mixed @ at[f"{name}self_attn.out_proj.weight"].T + at[f"{name}self_attn.out_proj.bias"]
         inner = self._normed(x, f"{name}norm2.") @ at[f"{name}linear1.weight"].T + at[f"{name}linear1.bias"]
-        inner = inner / (1.0 + np.exp(-np.clip(inner, -30, 30)))
-        return np.asarray(x + inner @ at[f"{name}linear2.weight"].T + at[f"{name}linear2.bias"], np.float32)
+        return np.asarray(x + silu(inner) @ at[f"{name}linear2.weight"].T + at[f"{name}linear2.bias"], np.float32)
 
     def _normed(self, x: Floats, name: str) -> Floats:
         centred = x - x.mean(axis=-1, keepdims=True)
@@ -114,7 +111,6 @@ def _heads(x: Floats) -> Floats:
     return x.reshape(*x.shape[:2], HEADS, -1).swapaxes(1, 2)
 
 
-@lru_cache(maxsize=1)
 def answers() -> Reading:
     """The model that ships with the package. Raises ModelError when its file is not of this format."""
     return Reading(arrays("answers"))

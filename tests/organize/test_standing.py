@@ -21,7 +21,7 @@ from graphmem.recall import BALANCED
 from graphmem.recall.gather import sign_cosines
 from graphmem.recall.standing import in_like_words
 from graphmem.schema import Batch, Commit, EdgeType, JobState, NodeKind, Note, PassageDraft, SourceDraft, Space
-from graphmem.standing import holds, load
+from graphmem.standing import holds, replaces
 from graphmem.standing.cues import WHOM, WIDTH, asked_words, whom_of, words_of
 from graphmem.standing.reading import Heard, answers
 
@@ -153,7 +153,7 @@ def test_what_holds_shares_out_at_most_one(states: list[float]) -> None:
 
 
 def test_the_models_are_small_and_of_the_widths_that_texts_are_read_in() -> None:
-    pair = load("replaces").weights
+    pair = replaces().weights
     assert pair["st.0.w"].shape[0] == pair["P"].shape[1] + WIDTH
     assert sum(weight.size for weight in answers().weights.values()) < 250_000
     assert words_of("I don't live here.").shape == (WIDTH,)

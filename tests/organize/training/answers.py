@@ -12,7 +12,6 @@ import copy
 import json
 import math
 import random
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +23,7 @@ from torch import nn
 from torch.nn import functional
 
 from graphmem.embed.weights import minilm_folder
-from graphmem.recall.understand import Name, spoken_by_me
+from graphmem.recall.gather import sign_cosines
 from graphmem.standing.cues import WHOM, asked_words, whom_of
 from graphmem.standing.model import FORMAT
 from graphmem.standing.reading import ASKED, ASKED_SCALE, HEADS, SAID, SAID_SCALE
@@ -158,16 +157,7 @@ def asked_in(talk: dict[str, Any], known: dict[str, Embedded], rng: random.Rando
             )
             for row in sorted({*order[:12], *rng.sample(order[12:], 3), *states})
         ]
-        yield Case(spoken(question["text"], people), named, tuple(lines))
-
-
-def spoken(question: str, people: Sequence[str]) -> str:
-    found = [
-        Name(match.start(), match.end(), person.lower(), 1, True)
-        for person in people
-        for match in re.finditer(rf"\b{re.escape(person)}\b", question)
-    ]
-    return spoken_by_me(question, tuple(found))
+        yield Case(asked_form(question["text"], *people), named, tuple(lines))
 
 
 def embedded(texts: Sequence[str]) -> dict[str, Embedded]:
@@ -201,10 +191,7 @@ def rows_of(cases: Sequence[Case], known: dict[str, Embedded]) -> list[Row]:
         asked = known[case.form]
         for line in case.lines:
             said = known[line.text]
-            signs = np.unpackbits(said.signs, axis=-1).astype(np.float32) * 2 - 1
-            late = (
-                float((signs @ asked.tokens.T.astype(np.float32) / np.sqrt(384)).max(0).mean()) if len(signs) else 0.0
-            )
+            late = float(sign_cosines(said.signs, asked.tokens).max(0).mean()) if len(said.signs) else 0.0
             whom = whom_of(line.text, case.named, line.by_asked)
             rows.append(Row(case.form, line.text, whom, float(said.vector @ asked.vector), late, line.states))
     return rows

@@ -70,7 +70,7 @@ def world(phrases: Sequence[Phrase], hands: Sequence[str], known: Known, events:
     states = [
         one for told in on.values() for key, some in told.items() if not key.startswith("question") for one in some
     ]
-    asked = [[known.questions[one.asked][0] for one in on[slot, 0]["question_now"]] for slot in slots]
+    asked = [[known.questions[one.asked] for one in on[slot, 0]["question_now"]] for slot in slots]
     means = np.stack([np.mean(one, 0) for one in asked])
     means /= np.linalg.norm(means, axis=1, keepdims=True)
     place = {slot: row for row, slot in enumerate(slots)}
@@ -82,8 +82,7 @@ def world(phrases: Sequence[Phrase], hands: Sequence[str], known: Known, events:
 def like(world: World, vector: Floats, slot: str, count: int, rng: random.Random) -> list[Phrase]:
     """Statements of other matters that a search would find for this vector."""
     cosine = world.vectors @ vector
-    if slot:
-        cosine[world.alike[world.slots.index(slot)][world.slot_of]] = -1
+    cosine[world.alike[world.slots.index(slot)][world.slot_of]] = -1
     nearest = np.argpartition(-cosine, NEAREST)[:NEAREST].tolist()
     return [world.statements[row] for row in rng.sample(nearest, count)]
 
@@ -103,7 +102,7 @@ def dialogue(world: World, rng: random.Random) -> tuple[Phrase, str, list[Line]]
     if mode != "nobody":
         others += [Line(one, False, False) for one in rng.sample(told["initial"] + told["update"], 2)]
     form = question.text if mode == "is told of" else question.asked
-    near = like(world, world.known.questions[form][0], slot, LIKE, rng) if rng.random() < 0.6 else []
+    near = like(world, world.known.questions[form], slot, LIKE, rng) if rng.random() < 0.6 else []
     others += [Line(one, rng.choice((mine, mine, theirs)), False) for one in near]
     for _ in range(3):
         away = on[rng.choice([one for one in slots if one != slot]), fill]

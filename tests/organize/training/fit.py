@@ -109,7 +109,7 @@ def fitted_asks(on: World) -> dict[str, np.ndarray]:
     asked |= {one.text for told in on.on.values() for key in ("question_now", "question_then") for one in told[key]}
     about = {form for one in on.events for form in (one.text, one.asked)}
     forms = [*sorted(asked), *sorted(about)]
-    rows = np.stack([np.concatenate([on.known.questions[form][0] * 8, on.known.words(form)]) for form in forms])
+    rows = np.stack([np.concatenate([on.known.questions[form] * 8, on.known.words(form)]) for form in forms])
     data, label = torch.from_numpy(rows).float(), torch.tensor([1.0] * len(asked) + [0.0] * len(about))
     weight = torch.where(label > 0, 1.0, len(asked) / len(about))
     linear = nn.Linear(data.shape[1], 1)

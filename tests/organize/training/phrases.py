@@ -93,8 +93,13 @@ def with_parts(line: str, parts: dict[str, str]) -> str:
     return line[:1].upper() + line[1:] if opens else line
 
 
-def asked_form(text: str, person: str) -> str:
-    names = [Name(match.start(), match.end(), person.lower(), 1, True) for match in re.finditer(rf"\b{person}\b", text)]
+def asked_form(text: str, *people: str) -> str:
+    """The question as those of the people whom it names would put it."""
+    names = [
+        Name(match.start(), match.end(), person.lower(), 1, True)
+        for person in people
+        for match in re.finditer(rf"\b{re.escape(person)}\b", text)
+    ]
     return spoken_by_me(text, tuple(names))
 
 
@@ -104,19 +109,10 @@ class Known:
 
     row: dict[str, int]
     vectors: Floats
-    codes: list[npt.NDArray[np.uint8]]
-    questions: dict[str, tuple[Floats, Floats]]
+    questions: dict[str, Floats]
 
     def words(self, text: str) -> Floats:
         return words_of(text)
-
-    def late(self, question: str, texts: list[str]) -> Floats:
-        """Late interaction of a question with each statement, as recall computes it."""
-        asked, found = self.questions[question][1], []
-        for text in texts:
-            signs = np.unpackbits(self.codes[self.row[text]], axis=-1).astype(np.float32) * 2 - 1
-            found.append((signs @ asked.T / np.sqrt(384)).max(0).mean() if len(signs) else 0.0)
-        return np.array(found, np.float32)
 
 
 def embedded(all_phrases: list[Phrase], cache: Path | None) -> Known:
@@ -124,17 +120,10 @@ def embedded(all_phrases: list[Phrase], cache: Path | None) -> Known:
         return Known(*pickle.loads(cache.read_bytes()))
     embedder = default_embedder()
     texts = list(dict.fromkeys(phrase.text for phrase in all_phrases))
-    found = embedder.texts(texts, tokens=[True] * len(texts))
-    asked = {
-        form: embedder.query(form) for phrase in all_phrases if phrase.asked for form in (phrase.text, phrase.asked)
-    }
-    questions = {text: (one.vector.astype(np.float32), one.tokens.astype(np.float32)) for text, one in asked.items()}
-    parts = (
-        {text: row for row, text in enumerate(texts)},
-        found.vectors.astype(np.float32),
-        list(found.tokens),
-        questions,
-    )
+    vectors = embedder.texts(texts).vectors
+    forms = {form for phrase in all_phrases if phrase.asked for form in (phrase.text, phrase.asked)}
+    questions = {form: embedder.query(form).vector for form in sorted(forms)}
+    parts = ({text: row for row, text in enumerate(texts)}, vectors.astype(np.float32), questions)
     if cache is not None:
         cache.write_bytes(pickle.dumps(parts))
     return Known(*parts)
