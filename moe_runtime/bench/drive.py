@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from transformers.cache_utils import DynamicCache
 
-from graphmem.moe_runtime.engine.arena import anonymous
+from graphmem.moe_runtime.engine.arena import anonymous, touch
 from graphmem.moe_runtime.store.format import Manifest
 
 
@@ -46,7 +46,9 @@ def prefill_seconds(model: Any, tokens: list[int]) -> float:
 def bandwidth(store: Path, manifest: Manifest, readers: int, seconds: float, seed: int = 0) -> float:
     """Bytes a second that O_DIRECT reads of whole records bring, in random order, by `readers` threads: what the disk
     can give the engine. Without O_DIRECT, buffered reads of pages that were dropped."""
-    memory = memoryview(anonymous(readers * 4 * manifest.record_bytes))
+    pages = anonymous(readers * 4 * manifest.record_bytes)
+    touch(pages, 0, len(pages))
+    memory = memoryview(pages)
     generator = torch.Generator().manual_seed(seed)
     order = torch.randperm(manifest.experts, generator=generator).tolist()
     places = [(shard, record) for shard in manifest.layers for record in range(shard.records)]

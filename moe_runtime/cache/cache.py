@@ -1,6 +1,6 @@
 """The cache of experts under a hard byte budget: one layer at a time says what it wants, takes it, and lets it go.
 
-    begin(layer, wanted) -> foresee(next layer's) -> take(expert), release(expert), … -> next begin, …, -> confirm()
+    begin(layer, wanted) -> foresee(next layers') -> take(expert), complete, release, … -> next begin, …, -> confirm()
 
 Decisions (slots, counters) are made by the one thread that runs the model; reader threads only carry out reads.
 """
@@ -14,21 +14,19 @@ from typing import Protocol
 
 from graphmem.moe_runtime.cache.counters import Counters
 from graphmem.moe_runtime.cache.policy import Expert
-from graphmem.moe_runtime.cache.reads import Read, ReadQueue
+from graphmem.moe_runtime.cache.reads import Read, ReadQueue, Source
 from graphmem.moe_runtime.cache.slots import Slots
 
 Tensors = tuple[object, ...]
 
 
-class Arena(Protocol):
-    """Where records are: `load` fills a slot, `check` and `confirm` verify it (see `Source`), `tensors` are the views
-    of a layer's expert in a slot, `let_go` says that what was computed from the slot has been queued."""
+class Arena(Source, Protocol):
+    """Where records are: `tensors` are the views of a layer's expert in a slot, `let_go` says that what was computed
+    from the slot has been queued, `close` ends what the arena itself has under way."""
 
-    def load(self, slot: int, key: Expert, part: int, parts: int, /) -> None: ...
-    def check(self, slot: int, key: Expert, part: int, parts: int, /) -> int: ...
-    def confirm(self, slot: int, key: Expert, check: int, /) -> None: ...
     def tensors(self, slot: int, layer: int, /) -> tuple[object, ...]: ...
     def let_go(self, slot: int) -> None: ...
+    def close(self) -> None: ...
 
 
 class ExpertCache:
@@ -41,13 +39,12 @@ class ExpertCache:
         record_bytes: list[int],
         readers: int,
         *,
-        parts: int = 1,
         on_demand: bool = False,
     ) -> None:
         self.arena, self.slots, self.record_bytes = arena, slots, record_bytes
         self.on_demand = on_demand
         self.counters = Counters()
-        self.queue = ReadQueue(arena, readers, parts)
+        self.queue = ReadQueue(arena, readers)
         self._layers = len(record_bytes)
         self._reads: dict[Expert, Read] = {}
         self._unchecked: list[Read] = []
@@ -74,7 +71,7 @@ class ExpertCache:
                 coming.append(expert)
             else:
                 here.append(expert)
-        self._call_off()
+        self._call_off([key for key in (*slots.expected, *self._to_foresee) if key[0] != layer])
         self._order = self._by_next_use(layer) if wide else None
         counters.hit += len(here)
         for expert in coming:
@@ -86,25 +83,32 @@ class ExpertCache:
         return list(wanted) if wide and self._has_room(len(absent)) else here + coming + absent
 
     def foresee(self, keys: Iterable[Expert]) -> None:
-        """Experts that the next layer is expected to want, likeliest first; read when nothing wanted lacks a slot.
-        What was foreseen before and is not named again is called off, unless it is being read."""
+        """Experts that coming layers are expected to want, the most pressing first; read when nothing wanted lacks a
+        slot. What was foreseen before and is not named again is called off, unless it is being read."""
         self._call_off(list(keys))
         self._pump()
 
     def take(self, key: Expert) -> Tensors:
-        """The tensors of a wanted expert; waits for its read, but not for its checksum: see `confirm`. Raises what the
-        read raised."""
+        """The tensors of a wanted expert; waits for its first stretch, but not for the second (`complete`) nor for its
+        checksum (`confirm`). Raises what the read raised."""
         slots = self.slots
         if key not in slots.at:
             self._demand(key)
         read = self._reads.get(key)
         if read is not None:
-            self._receive(read)
+            self._receive(read, 0)
         slots.policy.use(key)
         if key in self._unused:
             self._unused.discard(key)
             self.counters.used += 1
         return self.arena.tensors(slots.at[key], key[0])
+
+    def complete(self, key: Expert) -> None:
+        """Waits for the rest of what was taken. Raises what the read raised."""
+        read = self._reads.get(key)
+        if read is not None:
+            self._receive(read, -1)
+            self._unchecked.append(read)
 
     def release(self, key: Expert) -> None:
         """The layer has computed with it: its slot may be given away."""
@@ -135,6 +139,7 @@ class ExpertCache:
     def close(self) -> None:
         """Ends the reader threads and lets the arena's memory go."""
         self.queue.close()
+        self.arena.close()
         del self.arena
 
     def _has_room(self, absent: int) -> bool:
@@ -153,7 +158,7 @@ class ExpertCache:
         slots.expected = {key for key in but if key in slots.at}
         for key in [key for key in slots.loading if key not in slots.held and key not in but]:
             read = self._reads[key]
-            if not read.begun and self.queue.cancel(read):
+            if self.queue.cancel(read):
                 del self._reads[key]
                 self._unused.discard(key)
                 slots.abandon(key)
@@ -169,20 +174,15 @@ class ExpertCache:
         else:
             self.counters.late += 1
 
-    def _receive(self, read: Read) -> None:
-        if not read.is_loaded:
+    def _receive(self, read: Read, stretch: int) -> None:
+        if not read.has(stretch):
             began = perf_counter()
-            self.queue.help(read)
-            read.wait_loaded()
+            read.wait_for(stretch)
             self.counters.wait_s += perf_counter() - began
         if read.error is not None:
             read.wait()
-        if read.is_done:
             self._finish(read)
-            if read.error is not None:
-                raise read.error
-        else:
-            self._unchecked.append(read)
+            raise read.error
 
     def _settle(self) -> None:
         """Raises what was wrong with a read whose expert was taken."""
@@ -203,36 +203,26 @@ class ExpertCache:
 
     def _pump(self) -> None:
         """Gives slots to what waits for one: first the wanted, then, if none is left waiting, the expected."""
-        urgent: list[Read] = []
-        while self._to_read and (read := self._read(self._to_read[0])) is not None:
+        while self._to_read:
+            if not self._read(self._to_read[0], urgent=True):
+                return
             self._to_read.popleft()
-            urgent.append(read)
-        if urgent:
-            self.queue.submit(urgent, urgent=True)
-        if self._to_read:
-            return
-        ahead: list[Read] = []
         while self._to_foresee:
             key = self._to_foresee[0]
             if key not in self.slots.at:
-                read = self._read(key)
-                if read is None:
-                    break
+                if not self._read(key, urgent=False):
+                    return
                 self.counters.ahead += 1
                 self._unused.add(key)
-                ahead.append(read)
             self.slots.expected.add(key)
             self._to_foresee.popleft()
-        if ahead:
-            self.queue.submit(ahead, urgent=False)
 
     def _demand(self, key: Expert) -> None:
         """A wanted expert has no slot yet: reads it now; when all slots are taken, after a read that nobody wants."""
         if key in self._to_read:
             self._to_read.remove(key)
-        while (read := self._read(key)) is None:
+        while not self._read(key, urgent=True):
             self._free_a_slot()
-        self.queue.submit([read], urgent=True)
 
     def _free_a_slot(self) -> None:
         slots = self.slots
@@ -245,10 +235,11 @@ class ExpertCache:
         unwanted[0].wait()
         self._finish(unwanted[0])
 
-    def _read(self, key: Expert) -> Read | None:
+    def _read(self, key: Expert, urgent: bool) -> bool:
+        """False when no slot can be had."""
         taken = self.slots.take(key, self._order)
         if taken is None:
-            return None
+            return False
         slot, victim = taken
         if victim is not None:
             self.counters.evicted += 1
@@ -257,5 +248,5 @@ class ExpertCache:
                 self.counters.wasted += 1
                 self.counters.wasted_bytes += self.record_bytes[victim[0]]
         self.counters.read_bytes += self.record_bytes[key[0]]
-        self._reads[key] = read = Read(key, slot, self.queue.parts)
-        return read
+        self._reads[key] = self.queue.submit(key, slot, urgent, wide=self._order is not None)
+        return True

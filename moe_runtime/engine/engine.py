@@ -20,23 +20,23 @@ from graphmem.moe_runtime.cache.policy import make_policy
 from graphmem.moe_runtime.cache.slots import Slots
 from graphmem.moe_runtime.engine import generate as text
 from graphmem.moe_runtime.engine.arena import CudaArena, HostArena, MappedExperts
-from graphmem.moe_runtime.engine.budget import LEAST_SLOTS, budget_bytes
+from graphmem.moe_runtime.engine.budget import LEAST_SLOTS, budget_bytes, fits
 from graphmem.moe_runtime.engine.foresight import Foresight, View
 from graphmem.moe_runtime.engine.generate import Generation, Messages, Sampling
 from graphmem.moe_runtime.engine.hook import OffloadedLayer
 from graphmem.moe_runtime.engine.load import load_skeleton, place
 from graphmem.moe_runtime.engine.settings import Options, Settings
 from graphmem.moe_runtime.errors import BudgetError, InputError
-from graphmem.moe_runtime.predict.attention import UsualAttention
 from graphmem.moe_runtime.predict.next_gate import NextGate, router_of
+from graphmem.moe_runtime.predict.outlook import outlook_of
 from graphmem.moe_runtime.predict.trial import Trial
 from graphmem.moe_runtime.predict.usefulness import Usefulness
 from graphmem.moe_runtime.store.checkpoint import experts_modules
-from graphmem.moe_runtime.store.format import Manifest, read_manifest
+from graphmem.moe_runtime.store.format import PAGE, Manifest, Shard, read_manifest, round_up
 from graphmem.moe_runtime.store.pack import pack
 from graphmem.moe_runtime.store.reader import Reader, open_reader
 
-_PART_BYTES = 2 << 20  # smaller parts of a read cost more in turns than they win in time
+_LEAST_STRETCH_BYTES = 1 << 19  # smaller ones cost more in turns than they win in time
 
 
 class Engine:
@@ -63,7 +63,7 @@ class Engine:
             adaptive = (
                 (Usefulness(self.manifest.record_bytes), Trial()) if settings.prefetch == "auto" else (None, None)
             )
-            self._foresight = Foresight(cache, *adaptive)
+            self._foresight = Foresight(cache, self.manifest.experts, *adaptive)
         _attach(model, self.manifest, cache, self._foresight)
         model.register_forward_pre_hook(self._enter)
         model.register_forward_hook(self._leave, always_call=True)
@@ -83,7 +83,8 @@ class Engine:
         manifest = read_manifest(store)
         allowed = budget_bytes(chosen.budget, manifest)
         covers_all = allowed >= manifest.expert_bytes and chosen.device == "cpu"
-        mode = "mmap" if chosen.reader == "auto" and covers_all else chosen.reader
+        wants_mmap = covers_all and chosen.reader == "auto" and not fits(manifest.expert_bytes)
+        mode = "mmap" if wants_mmap else chosen.reader
         reader = open_reader(store, manifest, mode, chosen.verify)
         try:
             torch.set_num_threads(chosen.threads)
@@ -212,17 +213,16 @@ def _watch(model: Any, name: str, number: int, foresight: Foresight) -> None:
     if norm is None or gate.exact:
         foresight.views[number] = View(gate, None)
         return
-    attention = UsualAttention()
-    foresight.views[number] = View(gate, attention)
+    before = foresight.views.get(number - 1)
+    foresight.views[number] = View(gate, outlook_of(number, gate, before.outlook if before else None))
 
     def enter(_: Any, given: tuple[Any, ...]) -> None:
         if given:
             foresight.look_out(number, given[0])
-            attention.begin(given[0])
 
     def leave(_: Any, given: tuple[Any, ...]) -> None:
         if given:
-            attention.end(given[0])
+            foresight.look_back(number, given[0])
 
     decoder.register_forward_pre_hook(enter)
     norm.register_forward_pre_hook(leave)
@@ -244,11 +244,25 @@ def _cache(reader: Reader, allowed: int, settings: Settings, choices: int) -> Ex
     if len(pins) + LEAST_SLOTS > count:
         raise BudgetError(f"{len(pins)} pins leave fewer than {LEAST_SLOTS} of {count} slots to the others")
     device = torch.device(settings.device)
-    arena = HostArena(reader, count) if device.type == "cpu" else CudaArena(reader, count, device)
+    arena = (
+        HostArena(reader, count, [_cut(shard) for shard in manifest.layers])
+        if device.type == "cpu"
+        else CudaArena(reader, count, device)
+    )
     sizes = [shard.record_bytes for shard in manifest.layers]
     on_demand = settings.prefetch == "off"
-    parts = max(1, min(8, manifest.record_bytes // _PART_BYTES))
-    return ExpertCache(arena, Slots(count, policy, pins), sizes, settings.readers, parts=parts, on_demand=on_demand)
+    return ExpertCache(arena, Slots(count, policy, pins), sizes, settings.readers, on_demand=on_demand)
+
+
+def _cut(shard: Shard) -> int:
+    """Where the weights of an expert's last product begin, in whole pages: the first product need not wait for them.
+    0 where they do not come last, or one of the stretches would be small."""
+    first = [spec.offset + spec.size_bytes for spec in shard.tensors if not spec.name.startswith("down_proj")]
+    last = [spec.offset for spec in shard.tensors if spec.name.startswith("down_proj")]
+    if not first or not last or max(first) > min(last):
+        return 0
+    cut = round_up(max(first), PAGE)
+    return cut if min(cut, shard.record_bytes - cut) >= _LEAST_STRETCH_BYTES else 0
 
 
 def _choices(model: Any) -> int:

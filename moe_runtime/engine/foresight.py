@@ -1,78 +1,82 @@
 """What is guessed about a layer's choices before its router speaks, and what becomes of the guesses.
 
-A prompt: the layer's router is asked on the input of the experts before it, a whole layer ahead. A single token: when
-the decoder layer begins, on what the layer is given and the attention that usually is added (`UsualAttention`), with
-that attention's time to read behind. (Earlier looks, at the router of the layer before, half way through its experts or
-two layers ahead, were right less often; the time they won was below what could be measured on a busy machine.)
+A prompt: the layer's router is asked on the input of the experts before it, a whole layer ahead. A single token: when a
+decoder layer begins, about its own experts and, where they are chosen clearly, the next layer's (`Outlook`): the disk
+then has this layer's attention, or the whole of it, to read behind.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
 
 from graphmem.moe_runtime.cache.cache import ExpertCache
-from graphmem.moe_runtime.predict.attention import UsualAttention
 from graphmem.moe_runtime.predict.next_gate import NextGate
+from graphmem.moe_runtime.predict.outlook import Outlook
 from graphmem.moe_runtime.predict.trial import Trial
 from graphmem.moe_runtime.predict.usefulness import Guess, Usefulness
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """How one MoE layer's choices are guessed. `attention` is None where the gate's answer is exact, and where the
+    """How one MoE layer's choices are guessed. `outlook` is None where the gate's answer is exact, and where the
     decoder layer is not of the usual kind (attention, norm, experts)."""
 
     gate: NextGate
-    attention: UsualAttention | None
+    outlook: Outlook | None
 
 
 class Foresight:
-    """`views` by layer. `usefulness` and `trial` None: every guess is acted on, always. Prompts are always read ahead
-    for."""
+    """`views` by layer; `experts` in all layers. `usefulness` and `trial` None: every guess is acted on, always.
+    Prompts are always read ahead for."""
 
-    def __init__(self, cache: ExpertCache, usefulness: Usefulness | None, trial: Trial | None) -> None:
+    def __init__(self, cache: ExpertCache, experts: int, usefulness: Usefulness | None, trial: Trial | None) -> None:
         self.cache, self.usefulness, self.trial = cache, usefulness, trial
+        self._experts = experts
         self.views: dict[int, View] = {}
         self._single = False
-        self._about = -1
-        self._latest: list[Guess] = []
-        self._absent: list[Guess] = []
+        self._latest: dict[int, list[Guess]] = {}
+        self._absent: dict[int, list[Guess]] = {}
 
     @property
     def is_idle(self) -> bool:
         """Whether single tokens are not looked ahead for now."""
-        return self.trial is not None and not self.trial.is_on
+        return len(self.cache.slots.at) == self._experts or (self.trial is not None and not self.trial.is_on)
 
     def look(self, layer: int, hidden_states: torch.Tensor) -> None:
         """About `layer`, from what the experts before it are given, [T, H]."""
         self._single = hidden_states.shape[0] == 1
         view = self.views.get(layer)
-        if view is None or (self._single and (self.is_idle or view.attention is not None)):
+        if view is None or (self._single and (self.is_idle or view.outlook is not None)):
             return
-        self._act(layer, view, view.gate.guesses(hidden_states))
+        self._act([(layer, view.gate.guesses(hidden_states))], view.gate.exact)
 
     def look_out(self, layer: int, hidden_states: torch.Tensor) -> None:
         """Before decoder layer `layer`, which is given hidden_states [B, T, H]."""
-        if self.is_idle or hidden_states.shape[:-1].numel() != 1:
+        outlook = self.views[layer].outlook
+        if self.is_idle or outlook is None:
             return
-        view = self.views[layer]
-        if view.attention is not None:
-            expected = view.attention.added_to(hidden_states.reshape(1, -1))
-            self._act(layer, view, view.gate.guesses_from(expected))
+        guessed = outlook.begin(hidden_states)
+        if hidden_states.shape[:-1].numel() == 1:
+            self._act(guessed, exact=False)
+
+    def look_back(self, layer: int, residual: torch.Tensor) -> None:
+        """Before the norm of decoder layer `layer`'s experts, which is given residual [B, T, H]."""
+        outlook = self.views[layer].outlook
+        if outlook is not None and not self.is_idle:
+            outlook.end(residual)
 
     def compare(self, layer: int, wanted: set[int]) -> None:
         """What the router then said."""
-        if self._about != layer:
-            return
-        counters = self.cache.counters
-        if self._latest:
+        counters, latest = self.cache.counters, self._latest.pop(layer, None)
+        if latest:
             counters.predicted += len(wanted)
-            counters.predicted_right += len(wanted.intersection(expert for expert, _ in self._latest))
-        self._latest = []
-        if self.usefulness is not None:
-            self.usefulness.learn(self._absent, wanted)
+            counters.predicted_right += len(wanted.intersection(expert for expert, _ in latest))
+        absent = self._absent.pop(layer, None)
+        if self.usefulness is not None and absent is not None:
+            self.usefulness.learn(absent, wanted)
             self.usefulness.adjust(counters.read_bytes, counters.wasted_bytes)
 
     def end(self, seconds: float) -> None:
@@ -80,12 +84,16 @@ class Foresight:
         if self.trial is not None and self._single:
             self.trial.end(seconds)
 
-    def _act(self, layer: int, view: View, guesses: list[Guess]) -> None:
-        at = self.cache.slots.at
-        absent = [guess for guess in guesses if (layer, guess[0]) not in at]
-        self._about, self._latest, self._absent = layer, guesses, absent
-        if self.usefulness is None or view.gate.exact:
-            chosen = {expert for expert, _ in guesses}
-        else:
-            chosen = set(self.usefulness.worth(absent))
-        self.cache.foresee([(layer, expert) for expert, _ in guesses if expert in chosen or (layer, expert) in at])
+    def _act(self, guessed: Iterable[tuple[int, list[Guess]]], exact: bool) -> None:
+        """A later look at a layer replaces an earlier one, but what that one said is learnt from as well."""
+        at, foreseen = self.cache.slots.at, []
+        for layer, guesses in guessed:
+            absent = [guess for guess in guesses if (layer, guess[0]) not in at]
+            self._latest[layer] = guesses
+            self._absent[layer] = [*self._absent.get(layer, ()), *absent]
+            if self.usefulness is None or exact:
+                chosen = {expert for expert, _ in guesses}
+            else:
+                chosen = set(self.usefulness.worth(absent))
+            foreseen += [(layer, expert) for expert, _ in guesses if expert in chosen or (layer, expert) in at]
+        self.cache.foresee(foreseen)

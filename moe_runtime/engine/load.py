@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM
 
-from graphmem.moe_runtime.engine.arena import anonymous, tensor_at
+from graphmem.moe_runtime.engine.arena import anonymous, tensor_at, touch
 from graphmem.moe_runtime.engine.hook import IMPLEMENTATION, register
 from graphmem.moe_runtime.errors import ModelError
 from graphmem.moe_runtime.store.checkpoint import experts_modules, read_config
@@ -81,6 +81,7 @@ def _rest(reader: Reader, threads: int) -> dict[str, torch.Tensor]:
 
     def read(block: int) -> None:
         start = block * shard.record_bytes
+        touch(memory, start, shard.record_bytes)
         reader.read(shard, block, whole[start : start + shard.record_bytes])
 
     with ThreadPoolExecutor(max(2, threads), "rest-reader") as pool:

