@@ -32,7 +32,14 @@ from graphmem.moe_runtime.predict.outlook import outlook_of
 from graphmem.moe_runtime.predict.trial import Trial
 from graphmem.moe_runtime.predict.usefulness import Usefulness
 from graphmem.moe_runtime.store.checkpoint import experts_modules
-from graphmem.moe_runtime.store.format import PAGE, Manifest, Shard, read_manifest, round_up
+from graphmem.moe_runtime.store.format import (
+    PAGE,
+    Manifest,
+    Shard,
+    is_of_last_product,
+    read_manifest,
+    round_up,
+)
 from graphmem.moe_runtime.store.pack import pack
 from graphmem.moe_runtime.store.reader import Reader, open_reader
 
@@ -257,8 +264,8 @@ def _cache(reader: Reader, allowed: int, settings: Settings, choices: int) -> Ex
 def _cut(shard: Shard) -> int:
     """Where the weights of an expert's last product begin, in whole pages: the first product need not wait for them.
     0 where they do not come last, or one of the stretches would be small."""
-    first = [spec.offset + spec.size_bytes for spec in shard.tensors if not spec.name.startswith("down_proj")]
-    last = [spec.offset for spec in shard.tensors if spec.name.startswith("down_proj")]
+    first = [spec.offset + spec.size_bytes for spec in shard.tensors if not is_of_last_product(spec.name)]
+    last = [spec.offset for spec in shard.tensors if is_of_last_product(spec.name)]
     if not first or not last or max(first) > min(last):
         return 0
     cut = round_up(max(first), PAGE)

@@ -112,6 +112,11 @@ def round_up(size: int, unit: int) -> int:
     return -(-size // unit) * unit
 
 
+def is_of_last_product(name: str) -> bool:
+    """Whether an expert needs this tensor only after all others: it comes last in a record, and is read last."""
+    return name.startswith("down_proj")
+
+
 def lay_out(tensors: list[tuple[str, str, tuple[int, ...], int]]) -> tuple[tuple[TensorSpec, ...], int]:
     """Places (name, dtype, shape, bytes) side by side; returns the specs and the bytes they span, in whole pages."""
     specs, end = [], 0

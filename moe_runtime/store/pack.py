@@ -30,6 +30,7 @@ from graphmem.moe_runtime.store.format import (
     check_of,
     dump,
     dump_shard,
+    is_of_last_product,
     lay_out,
     load_shard,
     round_up,
@@ -89,7 +90,7 @@ def _planned(source: Checkpoint) -> list[Shard]:
     shards = []
     for number, (name, module) in enumerate(source.modules):
         tensors = []
-        for parameter in expert_parameters(module):
+        for parameter in sorted(expert_parameters(module), key=is_of_last_product):
             dtype, shape, size = source.spec(f"{name}.{parameter}")
             tensors.append((parameter, dtype, shape[1:], size // shape[0]))
         specs, record_bytes = lay_out(tensors)

@@ -17,6 +17,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from graphmem.moe_runtime import Engine
+from graphmem.moe_runtime.engine.budget import fits
 from graphmem.moe_runtime.engine.load import place
 from graphmem.moe_runtime.errors import InputError
 from tests.moe_runtime.models import prompt
@@ -159,6 +160,34 @@ def test_counters_and_memory_are_told(engine: Engine) -> None:
     assert stats["read_bytes"] >= stats["record_bytes"] * stats["miss"]
     assert stats["reader"] in ("direct", "buffered")
     assert 0 <= stats["hit_share"] <= 1
+
+
+def test_a_budget_of_all_experts_reads_each_once_and_then_guesses_no_more(packed: Any) -> None:
+    _, store = packed("qwen3_moe", torch.bfloat16)
+    with Engine.open(store, budget="100%", prefetch="next") as engine, torch.inference_mode():
+        for length in range(30, 60):
+            engine.model(prompt(2, length))
+        stats = engine.stats()
+        assert stats["experts_resident"] == stats["experts"]
+        assert stats["read_bytes"] == stats["expert_bytes"] == stats["arena_bytes"]
+        for _ in range(5):
+            engine.model(prompt(1, 1))
+        after = engine.stats()
+    assert after["predicted"] == stats["predicted"]
+    assert after["read_bytes"] == stats["read_bytes"]
+
+
+def test_a_budget_of_all_experts_maps_the_shards_where_so_much_memory_is_not_free(
+    packed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, store = packed("qwen3_moe", torch.bfloat16)
+    assert fits(1 << 20)
+    assert not fits(1 << 60)
+    monkeypatch.setattr("graphmem.moe_runtime.engine.engine.fits", lambda _: False)
+    with Engine.open(store, budget="100%") as engine:
+        assert engine.stats()["reader"] == "mmap"
+    with Engine.open(store, budget="50%") as engine:
+        assert engine.stats()["reader"] in ("direct", "buffered")
 
 
 def test_pinned_experts_stay(packed: Any) -> None:

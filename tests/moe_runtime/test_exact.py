@@ -70,6 +70,19 @@ def test_more_families_equal_eager(packed: Any, family: str, dtype: torch.dtype)
         assert_exact(store, wanted, {"budget": budget})
 
 
+@pytest.mark.parametrize("family", ["qwen3_moe", "gpt_oss", "deepseek_v3"])
+def test_an_expert_whose_second_product_is_still_being_read_equals_eager(
+    packed: Any, family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint, store = packed(family, torch.float32)
+    monkeypatch.setattr("graphmem.moe_runtime.engine.engine._LEAST_STRETCH_BYTES", 1)
+    with Engine.open(store, budget="25%") as engine:
+        assert engine._cache.arena.stretches(len(engine.manifest.layers) - 1) == 2
+    wanted = eager(checkpoint)
+    for reader, prefetch in itertools.product(("direct", "buffered"), ("auto", "next", "off")):
+        assert_exact(store, wanted, {"budget": "25%", "reader": reader, "prefetch": prefetch})
+
+
 def test_a_budget_of_two_experts_computes_in_waves(packed: Any) -> None:
     checkpoint, store = packed("qwen3_moe", torch.bfloat16)
     wanted = eager(checkpoint)
