@@ -67,7 +67,7 @@ class ExpertCache:
             slots.held.add(key)
             if key not in slots.at:
                 absent.append(expert)
-            elif key in slots.loading:
+            elif key in slots.loading and not self._reads[key].has(-1):
                 coming.append(expert)
             else:
                 here.append(expert)
