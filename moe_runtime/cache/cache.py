@@ -22,10 +22,12 @@ Tensors = tuple[object, ...]
 
 class Arena(Source, Protocol):
     """Where records are: `tensors` are the views of a layer's expert in a slot, `let_go` says that what was computed
-    from the slot has been queued, `close` ends what the arena itself has under way."""
+    from the slot has been queued. `warm` begins to take memory from the system beside everything else, `close` ends
+    that."""
 
     def tensors(self, slot: int, layer: int, /) -> tuple[object, ...]: ...
     def let_go(self, slot: int) -> None: ...
+    def warm(self) -> None: ...
     def close(self) -> None: ...
 
 

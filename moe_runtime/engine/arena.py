@@ -30,6 +30,7 @@ def tensor_at(memory: torch.Tensor, start: int, shard: Shard, index: int) -> tor
     return flat.view(getattr(torch, spec.dtype)).view(spec.shape)
 
 
+_AT_ONCE_BYTES = 2 << 20  # meanwhile no other thread can map memory
 _POPULATE_WRITE = 23  # MADV_POPULATE_WRITE, Linux 5.14
 
 
@@ -79,9 +80,9 @@ class _Views:
 
 
 class HostArena:
-    """Its pages are taken from the system by a thread of its own (0.6 GiB/s on a virtual machine), so that opening does
-    not wait for them; those of a slot that is read into before that, then. `cuts[layer]`: bytes of a record after which
-    a second stretch begins, 0 for records that come in one."""
+    """After `warm` its pages are taken from the system by a thread of its own (0.6 GiB/s on a virtual machine), so
+    that opening does not wait for them; those of a slot that is read into before that, then. `cuts[layer]`: bytes of a
+    record after which a second stretch begins, 0 for records that come in one."""
 
     def __init__(self, reader: Reader, slots: int, cuts: list[int]) -> None:
         self._reader, self._layers, self._cuts = reader, reader.manifest.layers, cuts
@@ -90,8 +91,7 @@ class HostArena:
         whole = memoryview(self._memory)
         self._windows = [whole[slot * slot_bytes : (slot + 1) * slot_bytes] for slot in range(slots)]
         self._untouched = set(range(slots))
-        self._toucher = threading.Thread(target=self._touch_all, name="arena", daemon=True)
-        self._toucher.start()
+        self._toucher: threading.Thread | None = None
         self._views = _Views(torch.frombuffer(self._memory, dtype=torch.uint8), reader.manifest)
 
     def stretches(self, layer: int) -> int:
@@ -114,14 +114,22 @@ class HostArena:
     def let_go(self, slot: int) -> None:
         pass
 
+    def warm(self) -> None:
+        self._toucher = threading.Thread(target=self._touch_all, name="arena", daemon=True)
+        self._toucher.start()
+
     def close(self) -> None:
         self._untouched.clear()
-        self._toucher.join()
+        if self._toucher is not None:
+            self._toucher.join()
 
     def _touch_all(self) -> None:
         with suppress(KeyError):  # the last one was taken by a reader, or the arena is closed
-            while _populate(self._memory, self._untouched.pop() * self._slot_bytes, self._slot_bytes):
-                pass
+            while True:
+                first = self._untouched.pop() * self._slot_bytes
+                for start in range(first, first + self._slot_bytes, _AT_ONCE_BYTES):
+                    if not _populate(self._memory, start, min(_AT_ONCE_BYTES, first + self._slot_bytes - start)):
+                        return
 
 
 class CudaArena:
@@ -164,6 +172,9 @@ class CudaArena:
     def tensors(self, slot: int, layer: int) -> Tensors:
         torch.cuda.current_stream(self._device).wait_event(self._copied[slot])
         return self._views.of(slot, layer)
+
+    def warm(self) -> None:
+        pass
 
     def close(self) -> None:
         pass

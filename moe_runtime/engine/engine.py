@@ -74,6 +74,8 @@ class Engine:
         _attach(model, self.manifest, cache, self._foresight)
         model.register_forward_pre_hook(self._enter)
         model.register_forward_hook(self._leave, always_call=True)
+        if isinstance(cache, ExpertCache):
+            cache.arena.warm()
 
     @staticmethod
     def pack(

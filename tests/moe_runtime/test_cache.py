@@ -56,6 +56,9 @@ class NamedArena:
     def let_go(self, slot: int) -> None:
         pass
 
+    def warm(self) -> None:
+        pass
+
     def close(self) -> None:
         pass
 
