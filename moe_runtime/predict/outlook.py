@@ -13,6 +13,7 @@ train-tiny on source code and on dialogue: this layer's 0.92, 0.87, 0.84; the ne
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any, Protocol
 
 import torch
@@ -52,6 +53,8 @@ class _Usual:
             return
         new = [now - before for now, before in zip(later, self._seen, strict=True)]
         old, self._seen = self._change or new, None
+        if not isfinite(sum(new)):
+            return  # would stay for ever
         self._change = [_OLDER * was + _NEWEST * now for was, now in zip(old, new, strict=True)]
 
 
@@ -109,7 +112,7 @@ class InStream:
 
     def end(self, residual: torch.Tensor) -> None:
         if self._before is not None:
-            added = residual[0, -1:] - self._before
+            added = (residual[0, -1:] - self._before).nan_to_num()
             self._usual = added if self._usual is None else torch.lerp(self._usual, added, _NEWEST)
 
 

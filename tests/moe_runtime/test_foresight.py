@@ -92,6 +92,17 @@ def test_a_stream_of_no_numbers_is_no_guess_and_no_error() -> None:
         assert outlook_of(2, gate, None).begin(torch.full((1, 1, 64), torch.nan)) == [(2, [])]
 
 
+@pytest.mark.parametrize("kind", [InLogits, InStream])
+def test_a_stream_of_no_numbers_is_not_learnt_from(kind: type) -> None:
+    _, gate = decoder_of("qwen3_moe")
+    stream = torch.randn(1, 1, 64)
+    with torch.inference_mode():
+        outlook = InLogits(2, gate, gate.plain_choices(), None) if kind is InLogits else InStream(2, gate)
+        wanted = guessed(outlook, stream)
+        outlook.end(torch.full((1, 1, 64), torch.nan))
+        assert guessed(outlook, stream) == wanted
+
+
 # phimoe's router is a linear layer that adds noise, minimax_m2's wants a correction beside its input
 @pytest.mark.parametrize("family", sorted({*FAMILIES, *MORE_FAMILIES} - {"phimoe", "minimax_m2"}))
 def test_single_tokens_are_looked_ahead_for_in_every_layer(packed: Any, family: str) -> None:
