@@ -54,7 +54,8 @@ def touch(memory: mmap.mmap, start: int, size_bytes: int) -> None:
 def _populate(memory: mmap.mmap, start: int, size_bytes: int) -> bool:
     """Leaves what is in the pages as it is; false where the system does not know how."""
     try:
-        memory.madvise(_POPULATE_WRITE, start, size_bytes)
+        for at in range(start, start + size_bytes, _AT_ONCE_BYTES):
+            memory.madvise(_POPULATE_WRITE, at, min(_AT_ONCE_BYTES, start + size_bytes - at))
     except OSError:
         return False
     return True
@@ -125,11 +126,8 @@ class HostArena:
 
     def _touch_all(self) -> None:
         with suppress(KeyError):  # the last one was taken by a reader, or the arena is closed
-            while True:
-                first = self._untouched.pop() * self._slot_bytes
-                for start in range(first, first + self._slot_bytes, _AT_ONCE_BYTES):
-                    if not _populate(self._memory, start, min(_AT_ONCE_BYTES, first + self._slot_bytes - start)):
-                        return
+            while _populate(self._memory, self._untouched.pop() * self._slot_bytes, self._slot_bytes):
+                pass
 
 
 class CudaArena:

@@ -58,9 +58,9 @@ class Foresight:
         outlook = self.views[layer].outlook
         if self.is_idle or outlook is None:
             return
-        guessed = outlook.begin(hidden_states)
+        outlook.begin(hidden_states)
         if hidden_states.shape[:-1].numel() == 1:
-            self._act(guessed, exact=False)
+            self._act(outlook.guesses(), exact=False)
 
     def look_back(self, layer: int, residual: torch.Tensor) -> None:
         """Before the norm of decoder layer `layer`'s experts, which is given residual [B, T, H]."""

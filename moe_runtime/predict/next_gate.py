@@ -38,9 +38,7 @@ class NextGate:
         try:
             logits, _, ids = self._router.forward(hidden_states)
             if ids.shape[0] == 1:
-                scores = logits.reshape(-1).tolist()
-                order = sorted(range(len(scores)), key=scores.__getitem__, reverse=True)
-                return _with_margins(scores, ids[0].tolist(), order)
+                return by_margin(logits.reshape(-1).tolist(), chosen=ids[0].tolist())
             votes = Counter(ids.reshape(-1).tolist())
         except (TypeError, RuntimeError, IndexError, AttributeError, ValueError) as problem:
             self.broken = f"{type(self._router).__name__}: {problem}"
@@ -67,16 +65,13 @@ class NextGate:
         return weights.detach()
 
 
-def by_margin(logits: list[float], choices: int) -> list[Guess]:
-    """The experts of the largest `logits`, the surest first. O(E log E)."""
+def by_margin(logits: list[float], choices: int = 0, *, chosen: Collection[int] = ()) -> list[Guess]:
+    """The `chosen` experts, else those of the largest `choices` logits, the surest first. O(E log E).
+
+    The margin of a choice is how far its logit lies above the best one not chosen: what a small change of the input
+    must overcome. It is counted in sixteenths of the range of the token's logits."""
     order = sorted(range(len(logits)), key=logits.__getitem__, reverse=True)
-    return _with_margins(logits, order[:choices], order)
-
-
-def _with_margins(logits: list[float], chosen: Collection[int], order: list[int]) -> list[Guess]:
-    """The margin of a choice is how far its logit lies above the best one not chosen, in quarters of the distance that
-    four standard deviations would be (of all logits' range): what a small change of the input must overcome. In steps
-    of a quarter. `order` are all experts, the largest first."""
+    chosen = chosen or order[:choices]
     most, least = logits[order[0]], logits[order[-1]]
     if not isfinite(most - least):
         return []

@@ -13,6 +13,7 @@ train-tiny on source code and on dialogue: this layer's 0.92, 0.87, 0.84; the ne
 
 from __future__ import annotations
 
+from functools import cached_property
 from math import isfinite
 from typing import Any, Protocol
 
@@ -27,12 +28,13 @@ NEXT_LAYER_KIND = 20  # guesses about the next layer are kinds of their own
 
 
 class Outlook(Protocol):
-    """Of one MoE layer. `begin` is given the hidden_states [B, T, H] that enter the decoder layer and returns the
-    guesses about the layers it can see, the most pressing layer first; `end` is given the residual stream before the
-    norm of the experts. Both look at the last token of the first sequence. O(hidden * experts); never reset: after a
-    change of text the means follow within a few tokens."""
+    """Of one MoE layer. `begin` is given the hidden_states [B, T, H] that enter the decoder layer, `end` the residual
+    stream before the norm of the experts; both look at the last token of the first sequence. `guesses`, between the
+    two, are about the layers that can be seen, the most pressing layer first. O(hidden * experts); never reset: after
+    a change of text the means follow within a few tokens."""
 
-    def begin(self, hidden_states: torch.Tensor) -> list[tuple[int, list[Guess]]]: ...
+    def begin(self, hidden_states: torch.Tensor) -> None: ...
+    def guesses(self) -> list[tuple[int, list[Guess]]]: ...
     def end(self, residual: torch.Tensor) -> None: ...
 
 
@@ -44,9 +46,13 @@ class _Usual:
         self._seen: list[float] | None = None
         self._change: list[float] | None = None
 
-    def expected(self, seen: list[float]) -> list[float]:
-        self._seen = seen
-        return seen if self._change is None else [now + change for now, change in zip(seen, self._change, strict=True)]
+    def see(self, now: list[float]) -> None:
+        self._seen = now
+
+    def expected(self) -> list[float]:
+        if self._seen is None or self._change is None:
+            return self._seen or []
+        return [now + change for now, change in zip(self._seen, self._change, strict=True)]
 
     def learn(self, later: list[float]) -> None:
         if self._seen is None:
@@ -65,30 +71,37 @@ class InLogits:
         self._layer, self._gate, self._choices, self._before = layer, gate, choices, before
         self._after: InLogits | None = None
         self._own, self._next = _Usual(), _Usual()
-        self._own_weights: torch.Tensor | None = None
-        self._weights: torch.Tensor | None = None
         if before is not None:
             before._after = self
 
-    def begin(self, hidden_states: torch.Tensor) -> list[tuple[int, list[Guess]]]:
-        if self._own_weights is None or self._weights is None:
-            self._own_weights = self._weights = self._gate.folded()
-            if self._after is not None:
-                self._weights = torch.cat([self._own_weights, self._after._gate.folded()])
+    @cached_property
+    def _own_weights(self) -> torch.Tensor:
+        return self._gate.folded()
+
+    @cached_property
+    def _weights(self) -> torch.Tensor:
+        """Of this layer's router, above those of the next one's."""
+        after = self._after
+        return self._own_weights if after is None else torch.cat([self._own_weights, after._own_weights])
+
+    def begin(self, hidden_states: torch.Tensor) -> None:
         seen, experts = _product(self._weights, hidden_states), len(self._own_weights)
-        found = [(self._layer, by_margin(self._own.expected(seen[:experts]), self._choices))]
+        self._own.see(seen[:experts])
+        self._next.see(seen[experts:])
+
+    def guesses(self) -> list[tuple[int, list[Guess]]]:
+        found = [(self._layer, by_margin(self._own.expected(), self._choices))]
         if self._after is not None:
-            guesses = by_margin(self._next.expected(seen[experts:]), self._after._choices)
+            guesses = by_margin(self._next.expected(), self._after._choices)
             clear = [(expert, NEXT_LAYER_KIND + kind) for expert, kind in guesses if kind > 0]
             found.append((self._layer + 1, clear))
         return found
 
     def end(self, residual: torch.Tensor) -> None:
-        if self._own_weights is not None:
-            logits = _product(self._own_weights, residual)
-            self._own.learn(logits)
-            if self._before is not None:
-                self._before._next.learn(logits)
+        logits = _product(self._own_weights, residual)
+        self._own.learn(logits)
+        if self._before is not None:
+            self._before._next.learn(logits)
 
 
 def _product(weights: torch.Tensor, hidden_states: torch.Tensor) -> list[float]:
@@ -105,8 +118,10 @@ class InStream:
         self._before: Any = None
         self._usual: Any = None
 
-    def begin(self, hidden_states: torch.Tensor) -> list[tuple[int, list[Guess]]]:
+    def begin(self, hidden_states: torch.Tensor) -> None:
         self._before = hidden_states[0, -1:]
+
+    def guesses(self) -> list[tuple[int, list[Guess]]]:
         expected = self._before if self._usual is None else self._before + self._usual
         return [(self._layer, self._gate.guesses(self._gate.norm.forward(expected)))]
 

@@ -10,6 +10,7 @@ import torch
 from graphmem.moe_runtime import Engine
 from graphmem.moe_runtime.predict.next_gate import NextGate, router_of
 from graphmem.moe_runtime.predict.outlook import NEXT_LAYER_KIND, InLogits, InStream, Outlook, outlook_of
+from graphmem.moe_runtime.predict.usefulness import Guess
 from tests.moe_runtime.models import FAMILIES, MORE_FAMILIES, lively_model, prompt
 
 
@@ -32,8 +33,13 @@ def decoder_of(family: str) -> tuple[Any, NextGate]:
     return decoder, NextGate(router, norm)
 
 
+def seen(outlook: Outlook, hidden_states: torch.Tensor) -> dict[int, list[Guess]]:
+    outlook.begin(hidden_states)
+    return dict(outlook.guesses())
+
+
 def guessed(outlook: Outlook, hidden_states: torch.Tensor) -> dict[int, set[int]]:
-    return {layer: {expert for expert, _ in guesses} for layer, guesses in outlook.begin(hidden_states)}
+    return {layer: {expert for expert, _ in guesses} for layer, guesses in seen(outlook, hidden_states).items()}
 
 
 @pytest.mark.parametrize("kind", [InLogits, InStream])
@@ -71,8 +77,8 @@ def test_the_next_layer_is_guessed_where_its_experts_are_chosen_clearly() -> Non
         first = outlook_of(1, gates[0], None)
         second = outlook_of(2, gates[1], first)
         for stream in torch.randn(20, 1, 1, 64):
-            about = dict(first.begin(stream))
-            plain = {expert for expert, kind in dict(second.begin(stream))[2] if kind > 0}
+            about = seen(first, stream)
+            plain = {expert for expert, kind in seen(second, stream)[2] if kind > 0}
             assert {expert for expert, _ in about[2]} == plain, "nothing is added between the layers yet"
             assert all(kind > NEXT_LAYER_KIND for _, kind in about[2])
 
@@ -89,7 +95,7 @@ def test_a_guess_from_the_residual_stream_is_what_norm_and_router_say(family: st
 def test_a_stream_of_no_numbers_is_no_guess_and_no_error() -> None:
     _, gate = decoder_of("qwen3_moe")
     with torch.inference_mode():
-        assert outlook_of(2, gate, None).begin(torch.full((1, 1, 64), torch.nan)) == [(2, [])]
+        assert seen(outlook_of(2, gate, None), torch.full((1, 1, 64), torch.nan)) == {2: []}
 
 
 @pytest.mark.parametrize("kind", [InLogits, InStream])
