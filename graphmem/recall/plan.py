@@ -38,7 +38,8 @@ class Plan:
     title: float = 0.8  # from an entity to the source that it is the title of
     mention: float = 0.25  # from an entity to other passages that name it
     section: float = 0.5  # the best seed of the same section
-    link_gain: float = 0.45  # what the walk note -> linked note -> its passage counts for
+    link_gain: float = 0.6  # what the walk note -> linked note -> its passage counts for, while it is little
+    link_most: float = 0.4  # of the best seed: the most that it can add, so that no crowd of links beats a direct hit
     elaborates: float = 1.0  # from a note to the one that it adds to: who opened a matter told what is new
     elaborated: float = 0.0  # and back
     similar: float = 0.0  # the seeds see a likeness themselves

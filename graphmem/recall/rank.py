@@ -34,6 +34,13 @@ class Flows:
     notes: dict[int, float]  # the notes that links were followed from
     links: Activation
 
+    def over_links(self, numbers: Numbers, plan: Plan) -> Floats:
+        """What links add to the score of each: m tanh(link_gain x flow / m), m = link_most x the best seed. So it is
+        link_gain x flow while that is little, and never more than m."""
+        most = plan.link_most * max(self.seeds.values(), default=0.0)
+        flow = plan.link_gain * self.links.of(numbers)
+        return most * np.tanh(flow / most) if most > 0 else np.zeros(len(numbers))
+
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
@@ -64,7 +71,7 @@ def rank(signals: Signals, parts: Parts, flows: Flows, plan: Plan) -> Ranked:
         + parts.prior
         + context
         + plan.near_gain * flows.near.of(signals.numbers)
-        + plan.link_gain * flows.links.of(signals.numbers)
+        + flows.over_links(signals.numbers, plan)
         + plan.bridge_gain
         * np.where(np.isin(signals.numbers, list(flows.starts)), 0.0, flows.bridge.of(signals.numbers))
     )
@@ -89,7 +96,10 @@ def flow_chains(ranked: Ranked, number: int) -> list[tuple[Chain, float]]:
     """Every chain of near, link and bridge flow into a node, with the gain it counts for."""
     plan = ranked.plan
     found = [(chain, plan.near_gain) for chain in ranked.near.chains(number)]
-    found += [(chain, plan.link_gain) for chain in ranked.links.chains(number)]
+    if chains := list(ranked.links.chains(number)):
+        at = np.array([number], np.int64)
+        gain = float(ranked.flows.over_links(at, plan)[0] / ranked.flows.links.of(at)[0])
+        found += [(chain, gain) for chain in chains]
     if number not in ranked.flows.starts:
         found += [(chain, plan.bridge_gain) for chain in ranked.bridge.chains(number)]
     return found

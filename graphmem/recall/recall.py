@@ -153,11 +153,9 @@ def ranked_with_newcomers(
 ) -> Ranked:
     """Ranks the pool and the passages that only the flow found, which are scored like the rest."""
     linked = flows.links.flows[-1].target if len(flows.links.flows) > 1 else flows.links.numbers[:0]
-    over = flows.links.of(linked)
+    over = flows.over_links(linked, plan)
     arrived = np.concatenate([flows.near.numbers, flows.bridge.numbers, linked])
-    gain = np.concatenate(
-        [plan.near_gain * flows.near.values, plan.bridge_gain * flows.bridge.values, plan.link_gain * over]
-    )
+    gain = np.concatenate([plan.near_gain * flows.near.values, plan.bridge_gain * flows.bridge.values, over])
     new = ~np.isin(arrived, first.numbers)
     arrived, gain = arrived[new], gain[new]
     newcomers = np.unique(arrived[np.argsort(-gain, kind="stable")[:MAX_NEWCOMERS]])

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,10 +19,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from graphmem.moe_runtime.bench.llama import speeds as llama_speeds
 from graphmem.moe_runtime.errors import MoeError
 from graphmem.moe_runtime.store.format import read_manifest
 
 _LIMIT_S = 1_800
+LLAMA_TOKENS = 64  # decoded by llama.cpp, which starts from nothing each time
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,9 @@ def compare(
             progress(f"memory: {rival}")
             folders = {"checkpoint": str(checkpoint), "store": str(store), "scratch": scratch}
             held[rival] = _held(rival, speeds, {**folders, "threads": threads})
-    return figures_of(speeds, tokens, held)
+        progress("speed: llama.cpp")
+        llama = llama_speeds(checkpoint, Path(scratch), prompts=prompts, tokens=LLAMA_TOKENS, threads=threads)
+    return [*figures_of(speeds, tokens, held), *llama_figures(speeds, tokens, llama)]
 
 
 def figures_of(speeds: dict[str, Any], tokens: int, held: dict[str, dict[str, Any]]) -> list[Figure]:
@@ -171,15 +174,26 @@ def memory_figures(speeds: dict[str, Any], held: dict[str, dict[str, Any]]) -> l
 def rival_figures(speeds: dict[str, Any], tokens: int, held: dict[str, dict[str, Any]]) -> list[Figure]:
     own = median(speeds["decode"]["engine"]["seconds"]) / tokens
     token_s, why = held["accelerate"].get("token_s"), held["accelerate"].get("skipped", "")
-    llama = shutil.which("llama-bench")
-    advice = "llama-bench is not installed" if llama is None else f"run {llama} on a GGUF file of the same model"
     return [
         Figure(
             "accelerate", "decode, accelerate under the same limit", 1 / token_s if token_s else None, "tokens/s", why
         ),
         Figure("over accelerate", "decode, times accelerate", token_s / own if token_s else None, "", why),
-        Figure("llama.cpp", "decode, llama.cpp", None, "tokens/s", advice),
     ]
+
+
+def llama_figures(speeds: dict[str, Any], tokens: int, llama: dict[str, float] | str) -> list[Figure]:
+    """Its speeds with all in memory, and the engine's as a share of them; `llama` may say why there are none."""
+    if isinstance(llama, str):
+        return [Figure("llama.cpp", "decode, llama.cpp", None, "tokens/s", llama)]
+    own = {"decode": tokens / median(speeds["decode"]["engine"]["seconds"])}
+    for length, turns in speeds["prefill"].items():
+        own[f"prefill {length}"] = int(length) / median(turns["engine"]["seconds"])
+    found = []
+    for key, speed in llama.items():
+        found.append(Figure(f"llama.cpp {key}", f"{key}, llama.cpp with all in memory", speed, "tokens/s"))
+        found.append(Figure(f"{key} of llama.cpp", f"{key}, share of llama.cpp with all in memory", own[key] / speed))
+    return found
 
 
 def _held(rival: str, speeds: dict[str, Any], plan: dict[str, Any]) -> dict[str, Any]:
