@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -16,6 +17,7 @@ from graphmem.schema import Note, NoteKind, Passage, Source, Span, note_id
 
 MAX_CONTEXT_CHARS = 300
 MAX_QUESTION_CHARS = 160
+_HEADING = re.compile(r"#{1,6}[ \t]+(?P<words>[^\n]*[^\s#])[ \t#]*(?:\n\s*|\Z)")
 
 
 def notes_of(key: bytes, source: Source, reading: Reading, previous: Passage | None) -> list[Note]:
@@ -32,7 +34,14 @@ def note_texts(text: str) -> list[str]:
 
 
 def in_one_line(quote: str) -> str:
-    return " ".join(quote.split())
+    """A quote as a note's text: a Markdown heading before it becomes "Heading: ", unless it begins with its words."""
+    heading = _HEADING.match(quote)
+    if heading is None:
+        return " ".join(quote.split())
+    words, rest = " ".join(heading["words"].split()), in_one_line(quote[heading.end() :])
+    if not rest or rest.casefold().startswith(words.casefold()):
+        return rest or words
+    return f"{words}: {rest}"
 
 
 def _note(key: bytes, reading: Reading, at: tuple[int, int], context: str, *, is_dialogue: bool) -> Note:

@@ -163,7 +163,7 @@ class Work:
         start = lead.chain[-1]
         why = f"{label(start)} names {lead.subject.entity.name}, and does not say the rest"
         self.steps.append(
-            Inquiry(lead.question, start.passage.id, lead.subject.entity.id, lead.depth, "rules", ids_of(facts), why)
+            Inquiry(lead.told, start.passage.id, lead.subject.entity.id, lead.depth, "rules", ids_of(facts), why)
         )
         return True
 

@@ -27,6 +27,22 @@ def test_a_turn_of_two_sentences_gives_two_notes_with_exact_spans() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "note"),
+    [
+        ("## Renting\n\nStudios are let by the year.", "Renting: Studios are let by the year."),
+        ("# The Saltworks #\n\nThe Saltworks is a brick building.", "The Saltworks is a brick building."),
+        ("# Guide\n\n## Renting\n\nStudios are let by the year.", "Guide: Renting: Studios are let by the year."),
+        ("# The old salt works of Aldhaven", "The old salt works of Aldhaven"),
+        ("#harbour is frozen again this week.", "#harbour is frozen again this week."),
+    ],
+)
+def test_a_heading_goes_before_its_first_sentence_without_its_marks(text: str, note: str) -> None:
+    (built,) = notes(text)
+    assert built.text == note
+    assert built.spans[0].quote == text
+
+
+@pytest.mark.parametrize(
     ("text", "kind"),
     [
         ("The harbour freezes every winter.", NoteKind.FACT),

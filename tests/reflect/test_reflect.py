@@ -13,7 +13,7 @@ import graphmem
 from graphmem.analysis import terms
 from graphmem.errors import InputError, NotFound
 from graphmem.memory import Memory
-from graphmem.reflect.asking import open_words
+from graphmem.reflect.asking import elided, open_words
 from graphmem.reflect.facts import edge_of
 from graphmem.reflect.working import Working
 from graphmem.schema import Budget, EdgeType, Hyperedge, Member, NodeKind, Note, NoteKind, Span, WorkingEdge
@@ -136,6 +136,9 @@ def test_a_question_whose_words_one_passage_holds_asks_nothing(memory: Memory) -
 def test_words_that_are_held_leave_the_question_and_question_words_stay() -> None:
     held = frozenset(terms("The painter of Blue Harvest"))
     assert open_words("When did the painter of Blue Harvest die?", held) == "When did the of die?"
+    assert elided("When did the painter of Blue Harvest die?", held) == "When did … die?"
+    assert elided("Who knew Blue Harvest?", held) == "Who knew …?"
+    assert elided("Where was the man who liked the Blue Harvest born?", held) == "Where was the man who liked … born?"
 
 
 def fact(number: int, *names: str) -> WorkingEdge:
