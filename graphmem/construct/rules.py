@@ -17,7 +17,7 @@ from graphmem.schema import Note, NoteKind, Passage, Source, Span, note_id
 
 MAX_CONTEXT_CHARS = 300
 MAX_QUESTION_CHARS = 160
-_HEADING = re.compile(r"#{1,6}[ \t]+(?P<words>[^\n]*[^\s#])[ \t#]*(?:\n\s*|\Z)")
+_HEADING = re.compile(r"#{1,6}[ \t]+(?P<words>[^\n]*[^\s#])[\s#]*")
 
 
 def notes_of(key: bytes, source: Source, reading: Reading, previous: Passage | None) -> list[Note]:
@@ -34,14 +34,17 @@ def note_texts(text: str) -> list[str]:
 
 
 def in_one_line(quote: str) -> str:
-    """A quote as a note's text: a Markdown heading before it becomes "Heading: ", unless it begins with its words."""
-    heading = _HEADING.match(quote)
-    if heading is None:
-        return " ".join(quote.split())
-    words, rest = " ".join(heading["words"].split()), in_one_line(quote[heading.end() :])
-    if not rest or rest.casefold().startswith(words.casefold()):
-        return rest or words
-    return f"{words}: {rest}"
+    """A quote as a note's text. A heading before it, by Markdown's marks, becomes "Heading: "; a line that the text
+    after it begins with is left out."""
+    text = ""
+    for line in reversed(quote.splitlines()):
+        heading = _HEADING.fullmatch(line)
+        before = " ".join((heading["words"] if heading else line).split())
+        if not text or not before:
+            text = text or before
+        elif not text.casefold().startswith(f"{before.casefold()} "):
+            text = f"{before}{':' if heading else ''} {text}"
+    return text
 
 
 def _note(key: bytes, reading: Reading, at: tuple[int, int], context: str, *, is_dialogue: bool) -> Note:

@@ -19,14 +19,23 @@ _PLACE = frozenset(
     "station peninsula cathedral palace".split()
 )
 _WORK = frozenset("symphony album movie film novel trilogy saga magazine newspaper journal".split())
+_TRADES = (
+    "singer|actor|actress|director|producer|presenter|musician|painter|author|writer|poet|composer|politician|potter|"
+    "sculptor|architect|engineer|scientist|historian|photographer|journalist|teacher|doctor|nurse|lawyer|farmer|baker|"
+    "carpenter|builder|designer|dancer|chef|cook|captain|sailor|footballer|merchant|explorer|inventor"
+)
+_KNOWN = (
+    "friends?|brother|sister|son|daughter|wife|husband|mother|father|mom|dad|uncle|aunt|cousin|grandmother|grandfather|"
+    "niece|nephew|girlfriend|boyfriend|boss|colleague|partner|neighbou?r|roommate|flatmate|student|pupil|apprentice"
+)
 _PERSON_BEFORE = re.compile(
-    r"\b(?:friend|friends|brother|sister|son|daughter|wife|husband|mother|father|mom|dad|uncle|aunt|cousin|boss|colleague|"
-    r"partner|neighbou?r|singer|actor|actress|director|producer|presenter|musician|painter|author|writer|poet|painter|composer|politician|king|queen|prince|"
-    r"princess|president|starring|by|and his|and her|mr|mrs|ms|dr|prof|sir)\.?,? \Z",
+    rf"\b(?:{_KNOWN}|{_TRADES}|king|queen|prince|princess|president|starring|by|and his|and her|mr|mrs|ms|dr|prof|sir)"
+    rf"\.?,? \Z|\b(?:he|she|who|{_KNOWN}|{_TRADES})(?: is| was|'s|\u2019s) (?:called|named) \Z",
     re.I,
 )
 _PERSON_AFTER = re.compile(
     r"\A(?:,? (?:who|whom)\b| (?:said|says|told|asked|replied|married|thinks|loves|likes|wants|met|died|was born)\b|"
+    rf", (?:an?|the|our|my|her|his) (?:[\w-]+ )?(?:{_KNOWN}|{_TRADES})\b|"
     r" ?\((?:born|b\.|c\. ?\d|n\u00e9e|\d{1,2} [A-Z][a-z]+ \d{4}|\d{4}\s?[\u2013-]))",
 )
 _PLACE_BEFORE = re.compile(
@@ -34,8 +43,8 @@ _PLACE_BEFORE = re.compile(
     r"capital) \Z"
 )
 _WORK_BEFORE = re.compile(
-    r"\b(?:film|films|movie|novel|book|album|song|single|series|play|opera|musical|poem|painting|game|show|read|reading|"
-    r"watched|watching|called|titled|entitled) [\u201c\"']?\Z",
+    r"\b(?:(?:films?|movie|novel|book|album|song|single|series|play|opera|musical|poem|painting|game|show)(?: called)?|"
+    r"read|reading|watched|watching|titled|entitled) [\u201c\"']?\Z|\bcalled [\u201c\"]\Z",
     re.I,
 )
 _BRACKET_TYPES = {
@@ -65,6 +74,7 @@ _OPENING_ORGANISATION = re.compile(
     r"institution|party|label|studio|team|museum)\b"
 )
 _OPENING_CHARS = 260
+_AROUND = 40  # characters before and behind a name that are looked at
 
 
 def type_of(text: str, name: NameSpan) -> str:  # noqa: PLR0911 a table in the shape of returns
@@ -78,7 +88,7 @@ def type_of(text: str, name: NameSpan) -> str:  # noqa: PLR0911 a table in the s
         return "place"
     if words[-1] in _WORK:
         return "work"
-    before, after = text[max(0, name.start - 20) : name.start], text[name.end : name.end + 20]
+    before, after = text[max(0, name.start - _AROUND) : name.start], text[name.end : name.end + _AROUND]
     if _PERSON_AFTER.match(after) or _PERSON_BEFORE.search(before):
         return "person"
     if _WORK_BEFORE.search(before):

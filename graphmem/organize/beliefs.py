@@ -40,6 +40,13 @@ _AGAINST = re.compile(
     r"loathes?|stopped|gone off|bored)\b",
     re.I,
 )
+#: A comparison is no liking, what one has always or never done no habit.
+_OTHERWISE = re.compile(
+    r"\b(?:looks?|looked|looking|sounds?|sounded|feels|felt|seems?|seemed|tastes?|tasted|smells?|smelled|is|are|was|"
+    r"were|be|been|it's|that's|just|more|much|something|nothing|anything) like\b|"
+    r"(?:\b(?:have|has|had)|'ve|'s) (?:never|always)\b",
+    re.I,
+)
 _WOULD = re.compile(r"\b(?:would|i'd|you'd|she'd|he'd|they'd|if)\b", re.I)
 _ME = re.compile(r"\b(?:i|my|i'm|i've)\b", re.I)
 
@@ -163,7 +170,7 @@ def time_of(passage: object) -> int:
 
 
 def states_opinion(text: str) -> bool:
-    plain = text.replace("\u2019", "'")
+    plain = _OTHERWISE.sub(" ", text.replace("\u2019", "'"))
     return bool(_OPINION.search(plain)) and not plain.rstrip().endswith("?") and not _WOULD.search(plain)
 
 

@@ -16,7 +16,16 @@ import numpy as np
 from graphmem.analysis import spoken_date
 from graphmem.organize.boundaries import OPENINGS, PARTINGS, Rule, cuts, signals
 from graphmem.organize.changed import Changed, changed
-from graphmem.organize.gist import Background, by_centrality, keywords, says_something, statements, tags, text_of
+from graphmem.organize.gist import (
+    Background,
+    best_first,
+    by_centrality,
+    keywords,
+    says_something,
+    statements,
+    tags,
+    text_of,
+)
 from graphmem.organize.organizer import Piece, View
 from graphmem.organize.stale import removable
 from graphmem.schema import Id, Node, NodeKind, Note, NoteKind, Passage, Source, fold, note_id
@@ -168,7 +177,7 @@ def episode(reader: Reader, id: Id, passages: Numbers, stored: dict[Id, Node]) -
     parents, notes = notes, [notes[row] for row in telling]
     vectors = reader.vectors(numbers[telling])
     speakers = list(dict.fromkeys(turn.speaker for turn in turns if turn.speaker))
-    order = by_centrality(vectors, [note.id for note in notes])
+    order = best_first(notes, by_centrality(vectors, [note.id for note in notes]))
     words = keywords(notes, order, Background.of(notes, frozenset(fold(name) for name in speakers)))
     who = ", ".join(speakers[:MAX_SPEAKERS])
     context = ", ".join(part for part in (who, spoken_date(turns[0].at_us, turns[0].tz_min)) if part)

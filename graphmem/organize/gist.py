@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,12 @@ MAX_TAGS = 4
 #: Keywords that stand in the text; the rest are for search and for people.
 SHOWN = 5
 STATEMENTS = 3
+_SCRAP = re.compile(r"\W*(?:[\w'\u2019-]+[^\w.!?]+){0,2}[\w'\u2019-]+[.!?\u2026]")  # up to three words
+_LEANS = re.compile(
+    r"\W*(?:and|but|so|or|then|only|also|plus|because|which|yes|no|it|its|it['\u2019]s|this|that|that['\u2019]s|these|those|they|"
+    r"them|he|she|his|her|the (?:one|first|second|third|other)s?)\b",
+    re.I,
+)
 #: Two statements nearer than this say the same.
 SAME = 0.9
 
@@ -45,6 +52,28 @@ def own_words(note: Note) -> tuple[str, ...]:
 def says_something(note: Note) -> bool:
     """No question, no photo's caption, no bare courtesy."""
     return "question" not in note.tags and "photo" not in note.tags and len(note.keywords) > 1
+
+
+def stands_alone(note: Note) -> bool:
+    """Says something that needs no sentence before it: neither goes on with one, nor points at one, nor begins with a
+    mere exclamation."""
+    return says_something(note) and _LEANS.match(note.text) is None and _SCRAP.match(note.text) is None
+
+
+def best_first(notes: Sequence[Note], order: Sequence[int]) -> list[int]:
+    """The rows of an order with those first that stand alone, then those that say something."""
+    return sorted(order, key=lambda row: 2 * (not says_something(notes[row])) + (not stands_alone(notes[row])))
+
+
+def distinct(vectors: Floats, order: Sequence[int], most: int, same: float = SAME) -> list[int]:
+    """The first rows of an order that do not say what an earlier one says, at most so many. O(n x most)."""
+    chosen: list[int] = []
+    for row in order:
+        if len(chosen) == most:
+            break
+        if all(float(vectors[row] @ vectors[other]) <= same for other in chosen):
+            chosen.append(row)
+    return chosen
 
 
 def is_name(word: str, names: frozenset[str]) -> bool:

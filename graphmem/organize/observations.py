@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from graphmem.organize.evidence import entities_to_see, entity_pages, evidence_of
+from graphmem.organize.gist import best_first, by_centrality, distinct
 from graphmem.organize.organizer import Piece, View, next_version
 from graphmem.schema import Edge, EdgeType, Entity, Note, NoteKind, note_id
 from graphmem.stores.base import Reader
@@ -21,8 +22,6 @@ LEAST = 3
 #: Sentences of an observation, and characters of its text.
 SENTENCES = 4
 MAX_CHARS = 500
-#: Two sentences as alike as this say the same.
-ALIKE = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +64,11 @@ class Observations:
 
 
 def central(reader: Reader, evidence: Sequence[Note]) -> list[Note]:
-    """The notes nearest to the middle of all, none that another says already; O(n x SENTENCES)."""
+    """The notes nearest to the middle of all, those first that can be understood alone, none that another says already;
+    O(n x SENTENCES)."""
     vectors = np.asarray(reader.vectors(reader.numbers([note.id for note in evidence])), np.float32)
-    nearest = np.argsort(-(vectors @ vectors.mean(0)).round(4), kind="stable").tolist()
-    chosen: list[int] = []
-    for row in nearest:
-        if len(chosen) < SENTENCES and all(vectors[row] @ vectors[other] < ALIKE for other in chosen):
-            chosen.append(row)
-    return [evidence[row] for row in chosen]
+    order = best_first(evidence, by_centrality(vectors, [note.id for note in evidence]))
+    return [evidence[row] for row in distinct(vectors, order, SENTENCES)]
 
 
 def told(entity: Entity, notes: Sequence[Note]) -> str:

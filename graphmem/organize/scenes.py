@@ -17,7 +17,7 @@ from graphmem.organize import eras
 from graphmem.organize.changed import changed
 from graphmem.organize.clusters import Gathering, communities
 from graphmem.organize.facts import Facts, facts_of
-from graphmem.organize.gist import by_centrality, keywords, says_something, statements, tags, text_of
+from graphmem.organize.gist import best_first, by_centrality, keywords, says_something, statements, tags, text_of
 from graphmem.organize.organizer import Piece, View
 from graphmem.organize.personas import Persona, persona_piece
 from graphmem.organize.reflection import Reflection
@@ -153,7 +153,7 @@ def scene_note(facts: Facts, rows: Sequence[int], id: Id, old: Note | None, *, r
     if old is not None and old.parents == tuple(facts.notes[row].id for row in rows):
         return old
     notes, vectors = [facts.notes[row] for row in rows], facts.vectors[list(rows)]
-    order = [at for at, note in enumerate(notes) if says_something(note)] or list(range(len(rows)))
+    order = best_first(notes, [at for at, note in enumerate(notes) if says_something(note)] or range(len(rows)))
     words = keywords(notes, order, facts.background)
     sessions = len(set(facts.session[list(rows)].tolist()))
     return Note(

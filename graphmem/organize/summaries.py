@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from graphmem.analysis import terms
 from graphmem.organize.changed import journal
+from graphmem.organize.gist import stands_alone
 from graphmem.organize.organizer import Piece, View, next_version
 from graphmem.schema import EdgeType, Id, NodeKind, Note, NoteKind, Passage, Section, note_id
 from graphmem.stores.base import Reader
@@ -128,8 +129,8 @@ def ranked(spoken: Sequence[Spoken]) -> Iterator[int]:
     alike = np.clip(vectors @ vectors.T, 0.0, 1.0)
     np.fill_diagonal(alike, 0.0)
     says = np.array([min(1.0, len(terms(one.note.text)) / FULL_TERMS) for one in spoken])
-    asks = np.array([one.note.text.rstrip().endswith("?") for one in spoken])
-    worth = np.where(asks, 0.5, 1.0) * says * alike.sum(axis=1) / max(1, len(spoken) - 1)
+    alone = np.array([stands_alone(one.note) for one in spoken])
+    worth = np.where(alone, 1.0, 0.5) * says * alike.sum(axis=1) / max(1, len(spoken) - 1)
     left = np.ones(len(spoken), bool)
     nearest = np.zeros(len(spoken))
     scale = float(worth.max()) or 1.0

@@ -33,6 +33,8 @@ def test_a_turn_of_two_sentences_gives_two_notes_with_exact_spans() -> None:
         ("# The Saltworks #\n\nThe Saltworks is a brick building.", "The Saltworks is a brick building."),
         ("# Guide\n\n## Renting\n\nStudios are let by the year.", "Guide: Renting: Studios are let by the year."),
         ("# The old salt works of Aldhaven", "The old salt works of Aldhaven"),
+        ("Skerrow\n\nSkerrow is an island of black rock.", "Skerrow is an island of black rock."),
+        ("We sailed to Skerrow\nand came back at night.", "We sailed to Skerrow and came back at night."),
         ("#harbour is frozen again this week.", "#harbour is frozen again this week."),
     ],
 )
