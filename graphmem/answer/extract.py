@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ from graphmem.analysis import spoken_date
 from graphmem.answer.citations import cite
 from graphmem.answer.evidence import Evidence, covered, evidence_for, supported
 from graphmem.answer.question import Asks, Question, read
-from graphmem.answer.spans import CAPTION, Setting, candidates, span_score, words_of
+from graphmem.answer.spans import CAPTION, NUMBERS, Setting, candidates, span_score, words_of
 from graphmem.construct.sentences import raw_sentences
 from graphmem.construct.times import TimeExpression, find_times, spoken
 from graphmem.schema import Citation, Passage, Recall
@@ -57,7 +58,9 @@ def answered(question: Question, evidence: Sequence[Evidence]) -> Part:
         found = when(question, evidence)
     elif question.asks is Asks.HOW_LONG:
         found = how_long(question, evidence)
-    if found is None and question.asks is not Asks.POLAR:
+    elif question.asks is Asks.WHO:
+        found = who(question, evidence)
+    if found is None and question.asks not in (Asks.POLAR, Asks.WHO_IS):
         found = best_span(question, evidence)
     if found is None:
         passage = evidence[0].passage
@@ -88,8 +91,30 @@ def how_long(question: Question, evidence: Sequence[Evidence]) -> Part | None:
         found = [time for time in times(passage) if time.granularity == "duration"]
         if found:
             time = nearest(question, passage, found)
-            return Part(time.text.strip(), passage, *sentence_at(passage, time.start))
+            start, end = sentence_at(passage, time.start)
+            least = _LEAST.search(passage.text, start, time.start)
+            return Part(f"{least.group() if least else ''}{time.text.strip()}", passage, start, end)
     return None
+
+
+def who(question: Question, evidence: Sequence[Evidence]) -> Part | None:
+    """Who does what the best sentence tells: who says it of themselves ("I"), else whom its page is about ("she"). None
+    when the question names one of those who speak, for then it asks for somebody else, and when neither is there."""
+    passage = evidence[0].passage
+    start, end = best_sentence(question, passage)
+    subject = _SUBJECT.search(passage.text[start:end])
+    if question.people or subject is None or not covered(question, passage.text[start:end]):
+        return None
+    doer = passage.speaker if subject["self"] else "" if passage.speaker else str(passage.meta.get("title", ""))
+    return Part(doer, passage, start, end) if doer else None
+
+
+#: A sentence, or what follows a comma or colon in it, that begins with a person who is not named.
+_SUBJECT = re.compile(r"(?:^|[,:;] )(?:In \d{4} )?(?:(?P<self>I|I'm|I've|I'd|I'll|My)|She|she|He|he)\b")
+
+
+#: The lower end of "two to four days".
+_LEAST = re.compile(rf"(?:\d+|{'|'.join(sorted(NUMBERS))})(?: to | or |\s?[-\u2013]\s?)\Z", re.I)
 
 
 def times(passage: Passage) -> list[TimeExpression]:

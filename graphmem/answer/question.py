@@ -17,6 +17,7 @@ class Asks(Enum):
     HOW_LONG = "how long"
     HOW_MANY = "how many"
     WHO = "who"
+    WHO_IS = "who somebody is"
     WHERE = "where"
     POLAR = "yes or no"
     OTHER = "anything else"
@@ -28,6 +29,7 @@ _KINDS = (
     (Asks.HOW_LONG, r"how (?:long|old)\b"),
     (Asks.HOW_MANY, r"how (?:many|much|often|far|tall|big|heavy|high|fast)\b|(?:what|which) (?:number|amount|age)\b"),
     (Asks.WHEN, rf"{_PREPOSITION}(?:when|(?:what|which) (?:date|year|month|day|time|week|season|decade|century))\b"),
+    (Asks.WHO_IS, r"who(?:'s|\u2019s| is| was| are| were) (?-i:[A-Z])[\w'\u2019-]*(?: (?-i:[A-Z])[\w'\u2019-]*)*\s*\?"),
     (Asks.WHO, rf"{_PREPOSITION}(?:who|whom|whose)\b"),
     (
         Asks.WHERE,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from graphmem.analysis import STOP_WORDS, stem
 from graphmem.answer.question import WORD, Asks, Question, plain
+from graphmem.construct.calendar import MONTHS, WEEKDAYS
 from graphmem.construct.words import FILLERS
 
 MAX_CHUNKS = 6
@@ -16,10 +17,13 @@ MAX_WORDS = 60  # of a sentence; the rest is not looked at
 
 _GLUE = frozenset("of and the a an my for to in with from on at by or our his her their some".split())
 _PLACE = frozenset("in at to from near by on through into around visit visited visiting".split())
-_NUMBERS = frozenset(
+NUMBERS = frozenset(
     "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
     "eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred thousand million once twice both "
     "dozen half several couple few".split()
+)
+_TIMES = frozenset(
+    (*MONTHS, *WEEKDAYS, "today", "yesterday", "tomorrow", "tonight", "week", "weekend", "month", "year")
 )
 _BREAK = re.compile(r"[^\w\s'\u2019.&-]|(?<!\b[A-Z])[.](?=\s|$)|\s[-\u2013\u2014]+\s")
 CAPTION = re.compile(r"\[[^\]]*:[^\]]*\]?\Z")
@@ -104,6 +108,7 @@ WEIGHTS = {
     "capital": 4.9,  # a name, unless it opens the clause
     "where": 1.7,  # a place is asked for, and a preposition of place stands before it
     "name": 2.4,  # a person or place is asked for, and it is a name
+    "time": -4.0,  # it begins or ends with a time, where none is asked for
     "number": 2.3,  # a number is asked for, and it holds one
 }
 
@@ -166,11 +171,13 @@ def _fit(words: Sequence[Word], span: SpanOf, question: Question, *, named: bool
     """Whether the span is of the kind that is asked for."""
     before = words[span.first - 1] if span.first and not words[span.first].breaks else None
     content = [word for word in words[span.first : span.last + 1] if not word.link]
-    holds_number = any(word.plain in _NUMBERS or word.plain[:1].isdigit() for word in content)
+    holds_number = any(word.plain in NUMBERS or word.plain[:1].isdigit() for word in content)
+    timed = question.asks in (Asks.WHEN, Asks.HOW_LONG)
     place, person = question.asks is Asks.WHERE, question.asks is Asks.WHO
     return {
         "where": float(place and before is not None and before.plain in _PLACE),
         "name": float((place or person) and named),
+        "time": float(not timed and (content[0].plain in _TIMES or content[-1].plain in _TIMES)),
         "number": float(question.asks in (Asks.HOW_MANY, Asks.HOW_LONG) and holds_number),
     }
 

@@ -47,6 +47,33 @@ def test_how_long_is_answered_with_a_duration() -> None:
     assert "six weeks" in answer("How long did Ada stay?", passage("I stayed on the island for six weeks.", "Ada", AT))
 
 
+def test_how_long_gives_both_ends_of_a_range() -> None:
+    kiln = passage("A wood kiln is fed by hand for two to four days.", "Ada", AT)
+    assert answer("How long is the kiln fed?", kiln) == "two to four days [1]"
+
+
+def test_who_is_answered_with_whoever_says_it_of_themselves() -> None:
+    late = passage("About the regatta: I cannot come before 9 July.", "Ada", AT)
+    assert answer("Who cannot come to the regatta before 9 July?", late) == "Ada [1]"
+
+
+def test_who_is_answered_with_whom_a_page_is_about() -> None:
+    page = passage("In 1974 she founded the bakery.", title="Edda Marrow")
+    assert answer("Who founded the bakery?", page) == "Edda Marrow [1]"
+
+
+def test_who_somebody_is_gets_the_sentence_that_tells_of_them() -> None:
+    text = "I told Oskar yes on Friday."
+    assert answer("Who is Oskar?", passage(text, "Ada", AT)) == f"{text} [1]"
+    assert read("Who's Ada Lindqvist?", set()).asks is Asks.WHO_IS
+    assert read("Who is in charge?", set()).asks is Asks.WHO
+
+
+def test_a_place_is_told_without_the_day() -> None:
+    lease = passage("I signed the lease for a studio at the Saltworks on Thursday.", "Ada", AT)
+    assert answer("Where does Ada have her studio?", lease) == "Saltworks [1]"
+
+
 @pytest.mark.parametrize(
     ("question", "text", "expected"),
     [

@@ -51,6 +51,24 @@ def test_types_follow_cheap_cues() -> None:
     assert found["Saltwater"] == "work"
 
 
+@pytest.mark.parametrize(
+    ("text", "name", "type"),
+    [
+        ("My teacher is called Oskar and he is very patient.", "Oskar", "person"),
+        ("The bakery was bought by Edda Marrow, a potter, in 1974.", "Edda Marrow", "person"),
+        ("Her pupil Joren Vask built the kiln.", "Joren Vask", "person"),
+        ("We saw a film called Saltwater.", "Saltwater", "work"),
+        ("The ferry is called Maiden.", "Maiden", "thing"),
+    ],
+)
+def test_types_are_read_from_the_words_around_a_name(text: str, name: str, type: str) -> None:
+    assert types(build([turn(text)]))[name] == type
+
+
+def test_everybody_is_nobody_by_name() -> None:
+    assert names("Everybody likes dumplings. Nobody noticed. Somebody rang.") == []
+
+
 def test_speakers_are_persons_and_passages_point_at_them() -> None:
     built = build(chat(("Ada", "I sold the boat to a fisherman."), ("Tom", "I would have bought that boat.")))
     people = {entity.id: entity.name for entity in built.entities if entity.type == "person"}

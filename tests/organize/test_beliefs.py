@@ -10,7 +10,7 @@ import pytest
 
 import graphmem
 from graphmem.memory import Memory
-from graphmem.organize.beliefs import Beliefs, probability
+from graphmem.organize.beliefs import Beliefs, probability, states_opinion
 from graphmem.organize.observations import LEAST, MAX_CHARS, Observations
 from graphmem.organize.organizer import Organizer
 from graphmem.schema import NodeKind, Note, NoteKind
@@ -90,3 +90,29 @@ def test_what_a_belief_stands_on_takes_it_along(memory: Memory) -> None:
     memory.forget(belief.parents[0])
     memory.organize(organizer=BOTH)
     assert all("hiking" not in note.text for note in derived(memory, NoteKind.BELIEF))
+
+
+@pytest.mark.parametrize(
+    ("text", "is_opinion"),
+    [
+        ("I like tea more than coffee.", True),
+        ("I never drink coffee.", True),
+        ("Oskar looked like a proud father.", False),
+        ("It was just like the sea.", False),
+        ("I have never been to Skerrow.", False),
+        ("I've never loved coffee.", True),
+    ],
+)
+def test_a_likeness_and_what_was_never_done_are_no_opinions(text: str, is_opinion: bool) -> None:
+    assert states_opinion(text) is is_opinion
+
+
+def test_an_observation_tells_first_what_can_be_understood_alone(memory: Memory) -> None:
+    memory.remember("Bread and clay. It could not be better at my bakery.", speaker="Ada", at="2026-01-08")
+    memory.remember("And the one in the middle of my bakery is mine.", speaker="Ada", at="2026-01-09")
+    memory.organize(organizer=BOTH)
+    (ada,) = derived(memory, NoteKind.OBSERVATION)
+    first = ada.text.removeprefix("Ada: ")
+    assert first.startswith(("I love hiking", "I work at a bakery", "My brother plays"))
+    leaning = [first.find(text) for text in ("Bread and clay", "And the one")]
+    assert all(at < 0 or at > first.find("orchestra") for at in leaning)
