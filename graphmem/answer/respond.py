@@ -7,6 +7,7 @@ from collections.abc import Generator
 
 from graphmem.answer.base import NOT_IN_MEMORY
 from graphmem.answer.base import Generator as TextGenerator
+from graphmem.answer.borne_out import borne_out
 from graphmem.answer.bounded import Written, bounded
 from graphmem.answer.citations import MARKER, MarkerFilter, citations_in
 from graphmem.answer.extract import Extract, extract
@@ -26,9 +27,10 @@ def respond(
 ) -> Generator[str, None, Answer]:
     """Yields the answer's text as it comes and returns the Answer. Closable at any point.
 
-    Evidence that does not cover the question is "not in memory", said without calling the generator. A generator that
-    fails, runs late or cites nothing is replaced by the extracted answer, and `degraded` says so; what it had streamed
-    by then stays above a blank line. The deadline counts from the first piece asked for.
+    Evidence that does not cover the question is "not in memory", said without calling the generator. What a generator
+    writes without citing is searched for in the evidence. One that fails, runs late or writes what nothing bears out is
+    replaced by the extracted answer, and `degraded` says so; what it had streamed by then stays above a blank line.
+    The deadline counts from the first piece asked for.
     """
     extracted = extract(recall)
     if extracted is None:
@@ -62,6 +64,12 @@ def written(
     citations = () if out.failure else citations_in(text, recall, passages)
     if citations:
         return Answer(recall.question, text, True, citations, recall, generator.name, tuple(remarks))
+    found = () if out.failure else borne_out(text, recall, passages)
+    if found:
+        marks = " " + "".join(f"[{citation.marker}]" for citation in found)
+        yield marks
+        remarks.append(f"{generator.name} cited nothing; what bears it out was found by its words")
+        return Answer(recall.question, f"{text}{marks}", True, found, recall, generator.name, tuple(remarks))
     if not out.failure and is_refusal(text):
         return Answer(recall.question, NOT_IN_MEMORY, False, (), recall, generator.name, tuple(remarks))
     reason = out.failure or (f"{generator.name} cited no evidence" if text else f"{generator.name} wrote nothing")

@@ -198,3 +198,32 @@ def test_a_chat_model_that_does_not_exist_is_a_setting_error() -> None:
     with pytest.raises(SettingError, match="nobody:nothing") as raised:
         chat_model("nobody:nothing")
     assert "GRAPHMEM_LLM" in raised.value.hint
+
+
+@pytest.mark.parametrize(
+    ("written", "markers"),
+    [
+        ("Ada moved to Zurich in May.", [1]),
+        ("The answer is: Ada lives in Zurich.", [1]),
+        ("Ada lives in Zurich. Her cat is called Momo.", [1, 2]),
+        ("Ada lives in a small town in the UK.", []),
+        ("Ada lives in Zurich. She has a dog.", []),
+        ("Ada does not live in Zurich.", []),
+        ("Ben lives in Zurich.", []),
+        ("Ada lives.", []),
+        ("Momo lives in Zurich.", []),
+    ],
+)
+def test_what_a_text_without_citations_says_is_searched_for_in_the_evidence(written: str, markers: list[int]) -> None:
+    text, answer = run(respond(FOUND, generator=saying(written)))
+    found = [citation.marker for citation in answer.citations]
+    if markers:
+        assert text == answer.text == f"{written} {''.join(f'[{marker}]' for marker in markers)}"
+        assert found == markers
+        assert answer.generator == "fake"
+        assert any("found by its words" in remark for remark in answer.degraded)
+        for citation in answer.citations:
+            assert citation.passage.text[citation.start : citation.end] == citation.quote
+    else:
+        assert answer.text == "Zurich [1]"
+        assert any("cited no evidence" in remark for remark in answer.degraded)

@@ -25,6 +25,7 @@ TABLES = {"counts", "jobs", "other-names", "sources-and-revisions", "who-speaks-
 
 @pytest.fixture(scope="module")
 def explored(neo4j_server: Server) -> Iterator[Server]:
+    neo4j_server.renew()
     ingest_sample(neo4j_server)
     yield neo4j_server
     neo4j_server.empty()
