@@ -177,9 +177,7 @@ class Server:
         if self.process is None or self.home is None:
             self.empty()
             return
-        self.stop()
-        for part in ("databases", "transactions"):
-            shutil.rmtree(self.home / "data" / part / self.database, ignore_errors=True)
+        self.remove()
         self.start()
 
     def remove(self) -> None:
