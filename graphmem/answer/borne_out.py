@@ -17,7 +17,11 @@ from graphmem.schema import Citation, Passage, Recall
 
 #: Sentences of a text that are looked at; one with more is no answer to a question.
 MAX_SENTENCES = 8
-_OPENING = re.compile(r"\A\W*(?:the )?answer(?: is)?(?: that)?\s*[:,]?\s*", re.I)
+_OPENING = re.compile(
+    r"\A\W*(?:(?:the )?answer(?: to (?:the|your) question)?(?: is)?(?: that)?\s*[:,]?\s*|"
+    r"(?:based on|according to) the (?:evidence|memory|context|passages?|information)(?: given| provided)?,?\s*)",
+    re.I,
+)
 _NAME = re.compile(r"\b[A-Z][\w'\u2019-]*")
 _DENIES = re.compile(r"\b(?:not|no|never|none|nobody|nothing|cannot|without)\b|n['\u2019]t\b", re.I)
 
@@ -29,7 +33,7 @@ def borne_out(text: str, recall: Recall, passages: Sequence[Passage]) -> tuple[C
     claims = [answer[start:end] for start, end in sentences(answer)]
     found: dict[int, Citation] = {}
     for claim in claims if len(claims) <= MAX_SENTENCES else ():
-        borne = next((one for one in enumerate(passages, 1) if (_bears(one[1], claim, recall.question))), None)
+        borne = next((one for one in enumerate(passages, 1) if _bears(one[1], claim, recall.question)), None)
         if borne is None:
             return ()
         number, passage = borne

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from graphmem.analysis import spoken_date
 from graphmem.answer.citations import cite
 from graphmem.answer.evidence import Evidence, covered, evidence_for, supported
-from graphmem.answer.question import Asks, Question, read
+from graphmem.answer.question import Asks, Question, read, stems
 from graphmem.answer.spans import CAPTION, NUMBERS, Setting, candidates, span_score, words_of
 from graphmem.construct.sentences import raw_sentences
 from graphmem.construct.times import TimeExpression, find_times, spoken
@@ -99,18 +99,25 @@ def how_long(question: Question, evidence: Sequence[Evidence]) -> Part | None:
 
 def who(question: Question, evidence: Sequence[Evidence]) -> Part | None:
     """Who does what the best sentence tells: who says it of themselves ("I"), else whom its page is about ("she"). None
-    when the question names one of those who speak, for then it asks for somebody else, and when neither is there."""
+    when the question names one of those who speak, for then it asks for somebody else, when the sentence is about
+    something else that they do, and when it names somebody."""
     passage = evidence[0].passage
     start, end = best_sentence(question, passage)
-    subject = _SUBJECT.search(passage.text[start:end])
-    if question.people or subject is None or not covered(question, passage.text[start:end]):
+    sentence = passage.text[start:end]
+    subject = _SUBJECT.search(sentence)
+    if question.people or subject is None:
         return None
+    rest = sentence[subject.end() :]
+    does, names = stems(rest)[:1], {word for name in _NAME.findall(rest) for word in stems(name)}
     doer = passage.speaker if subject["self"] else "" if passage.speaker else str(passage.meta.get("title", ""))
-    return Part(doer, passage, start, end) if doer else None
+    if not doer or not {*does, *names} <= set(question.terms) or not does or set(stems(doer)) <= set(question.terms):
+        return None
+    return Part(doer, passage, start, end)
 
 
-#: A sentence, or what follows a comma or colon in it, that begins with a person who is not named.
-_SUBJECT = re.compile(r"(?:^|[,:;] )(?:In \d{4} )?(?:(?P<self>I|I'm|I've|I'd|I'll|My)|She|she|He|he)\b")
+#: A person who is not named, where a sentence begins or goes on after a comma or colon.
+_SUBJECT = re.compile(r"(?:^|[,:;] )(?:In \d{4} )?(?:(?P<self>I|I'm|I've|I'd|I'll)|She|she|He|he)\b")
+_NAME = re.compile(r"\b[A-Z][\w'\u2019-]*")
 
 
 #: The lower end of "two to four days".

@@ -62,6 +62,11 @@ def test_who_is_answered_with_whom_a_page_is_about() -> None:
     assert answer("Who founded the bakery?", page) == "Edda Marrow [1]"
 
 
+def test_who_is_not_answered_with_whoever_only_tells_of_it() -> None:
+    told = passage("I heard that the bakery was founded by Edda Marrow.", "Ada", AT)
+    assert "Edda Marrow" in answer("Who founded the bakery?", told)
+
+
 def test_who_somebody_is_gets_the_sentence_that_tells_of_them() -> None:
     text = "I told Oskar yes on Friday."
     assert answer("Who is Oskar?", passage(text, "Ada", AT)) == f"{text} [1]"

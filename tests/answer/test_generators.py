@@ -205,6 +205,7 @@ def test_a_chat_model_that_does_not_exist_is_a_setting_error() -> None:
     [
         ("Ada moved to Zurich in May.", [1]),
         ("The answer is: Ada lives in Zurich.", [1]),
+        ("Based on the evidence, Ada lives in Zurich.", [1]),
         ("Ada lives in Zurich. Her cat is called Momo.", [1, 2]),
         ("Ada lives in a small town in the UK.", []),
         ("Ada lives in Zurich. She has a dog.", []),
