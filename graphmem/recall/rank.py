@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,7 @@ class Flows:
     bridge: Activation
     notes: dict[int, float]  # the notes that links were followed from
     links: Activation
+    above: Mapping[int, Mapping[int, float]] = field(default_factory=dict)  # derived note -> note that it is made from
 
     def over_links(self, numbers: Numbers, plan: Plan) -> Floats:
         """What links add to the score of each: m tanh(link_gain x flow / m), m = link_most x the best seed. So it is

@@ -19,7 +19,7 @@ from graphmem.recall.rank import Flows, Ranked, paths, rank, step_numbers
 from graphmem.recall.score import score
 from graphmem.recall.standing import with_standing
 from graphmem.recall.understand import understand
-from graphmem.recall.walks import LinkedNotes, bridge, near, over_links, seed_values
+from graphmem.recall.walks import LinkedNotes, above, bridge, near, over_links, seed_values
 from graphmem.schema import Disagreement, Hit, Id, Node, Note, Passage, Path, RankedPassage, Recall, Space, Step, q8
 from graphmem.stores.base import Reader, Store
 
@@ -28,6 +28,8 @@ SOFT_DEADLINE = 0.6
 CHARS_A_TOKEN = 4
 MAX_NEWCOMERS = 128  # passages that only the flow found
 NEWCOMER_CODES = 2_000
+MAX_WHOLES = 12  # derived notes that are looked at because much of what was found is part of them
+WHOLE = 3  # one in so many of its parts was found
 
 
 @dataclass(slots=True)
@@ -122,7 +124,9 @@ def flow(reader: Reader, asked: Asked, found: Found, first: Signals, *, plan: Pl
     try:
         turns = near(reader, first.heads, values, plan) if plan.near_gain else NOTHING
         over = bridge(reader, np.sort(starts), plan, linked) if plan.bridge_gain else NOTHING
-        joined = over_links(reader, numbers, np.array([notes[n] for n in numbers.tolist()]), linked, plan)
+        amounts = np.array([notes[n] for n in numbers.tolist()])
+        joined = over_links(reader, numbers, amounts, linked, plan)
+        wholes = above(linked, amounts) if len(numbers) else {}
     except DeadlineExceeded:
         clock.degraded.append("deadline: no spreading over edges")
         return none
@@ -131,7 +135,7 @@ def flow(reader: Reader, asked: Asked, found: Found, first: Signals, *, plan: Pl
     if turns.cut or over.cut or joined.cut:
         clock.degraded.append("work cap: not every edge of a hub was followed")
     clock.part("spread")
-    return Flows(seeds, turns, mass, over, notes, joined)
+    return Flows(seeds, turns, mass, over, notes, joined, wholes)
 
 
 def link_starts(
@@ -175,7 +179,9 @@ def told(
     rows = ranked.order[:limit].tolist()
     notes = notes_of_rows(reader, ranked, rows)
     inferred = derived_notes(found, ranked.plan)
+    wholes = {number: parts for number, parts in wholes_of(ranked).items() if number not in inferred}
     numbers = step_numbers(ranked, rows) | {note for note in notes.values() if note} | set(inferred)
+    numbers.update(wholes, *wholes.values())
     order = np.array(sorted(numbers), np.int64)
     nodes = dict(zip(order.tolist(), reader.nodes(order), strict=True)) if len(order) else {}
     ids: Mapping[int, Id] = {number: node.id for number, node in nodes.items()}
@@ -201,7 +207,7 @@ def told(
         reader.seq,
         support(asked, passages, ranked, rows),
         ranked.plan.name,
-        tuple(inferred_hits(inferred, nodes)),
+        (*inferred_hits(inferred, nodes), *whole_hits(wholes, nodes))[: ranked.plan.derived],
         conflicts=tuple(conflicts(ranked, rows, notes, ids)),
     )
 
@@ -227,6 +233,30 @@ def inferred_hits(inferred: Mapping[int, float], nodes: Mapping[int, Node]) -> I
         note = nodes[number]
         if isinstance(note, Note) and not note.spans:
             yield Hit(note, None, cosine, (Path((Step("seed:vector", None, note.id, cosine),), cosine),))
+
+
+def wholes_of(ranked: Ranked) -> dict[int, Mapping[int, float]]:
+    """What most of what was found is part of, at most MAX_WHOLES."""
+    wholes = ranked.flows.above
+    order = sorted(wholes, key=lambda number: (-sum(wholes[number].values()), number))
+    return {number: wholes[number] for number in order[:MAX_WHOLES]}
+
+
+def whole_hits(wholes: Mapping[int, Mapping[int, float]], nodes: Mapping[int, Node]) -> list[Hit]:
+    """Upwards from what was found (Bi-Mem): scenes, beliefs, summaries and personas of which a third was found, best
+    first. Each part that was found brings its share of the whole, and they sum to the score."""
+    hits = []
+    for number, parts in wholes.items():
+        note = nodes[number]
+        if not isinstance(note, Note) or WHOLE * len(parts) < len(note.parents):
+            continue
+        shares = sorted(((nodes[part].id, amount / len(note.parents)) for part, amount in parts.items()))
+        paths = [
+            Path((Step("seed", None, id, share), Step("~DERIVED", id, note.id, 1.0)), share) for id, share in shares
+        ]
+        score = float(sum(share for _, share in shares))
+        hits.append(Hit(note, None, score, tuple(sorted(paths, key=lambda path: -path.weight))))
+    return sorted(hits, key=lambda hit: (-hit.score, hit.note.id))
 
 
 def notes_of_rows(reader: Reader, ranked: Ranked, rows: list[int]) -> dict[int, int]:

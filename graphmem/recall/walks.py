@@ -87,6 +87,19 @@ class LinkedNotes:
         return self.edges
 
 
+def above(linked: LinkedNotes, values: Floats) -> dict[int, dict[int, float]]:
+    """Derived notes that at least two of the linked notes are part of, with what each part gives: its value, shared by
+    all that it is part of. `values` go with `linked.notes`. Read with the links; O(their edges)."""
+    edges = linked.read()
+    up = np.flatnonzero((edges.type == EdgeType.DERIVED) & ~edges.forward)
+    amount = values[edges.row] / np.maximum(_fan_out(edges), 1)
+    found: dict[int, dict[int, float]] = {}
+    for row in up.tolist():
+        note = int(linked.notes[edges.row[row]])
+        found.setdefault(int(edges.number[row]), {})[note] = float(amount[row])
+    return {number: parts for number, parts in found.items() if len(parts) > 1}
+
+
 def _rows(edges: Neighbours, kept: npt.NDArray[np.bool_], first: int, nodes: slice) -> Neighbours:
     """These edges, for the part of the frontier that begins at `first`."""
     return Neighbours(

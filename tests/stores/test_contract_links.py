@@ -126,3 +126,29 @@ def test_links_are_read_along_with_a_hop_that_recall_makes_anyway(memory: Memory
         asked(memory, plan)
         trips.append(memory.store.round_trips - before)
     assert trips[0] == trips[1] <= 6
+
+
+@dataclass(frozen=True, slots=True)
+class Grouped:
+    """One scene of two turns, about neither by its own words."""
+
+    texts: tuple[str, ...] = (OPENED, ADDED)
+    name: str = "grouped"
+
+    def pieces(self, view: View) -> Iterator[Piece]:
+        with view.reader() as reader:
+            notes = {note.text: note.id for note in reader.page(NodeKind.NOTE, limit=100) if isinstance(note, Note)}
+        parts = tuple(notes[text] for text in self.texts)
+        yield Piece(
+            (Note(identity(view.space.key, "note", "scene"), NoteKind.SCENE, "Zzyzx quux", parents=parts),),
+        )
+
+
+def test_bimem_what_was_found_leads_up_to_the_scene_that_it_is_part_of(memory: Memory) -> None:
+    memory.organize(organizer=Organizer("GROUPED", (Grouped(),)))
+    found = memory.recall("How long does glazing vases and bowls take?", plan=PLAIN)
+    (scene,) = [hit for hit in found.derived if hit.note.kind is NoteKind.SCENE]
+    assert [[step.kind for step in path.steps] for path in scene.paths] == [["seed", "~DERIVED"]] * 2
+    assert {path.steps[0].dst for path in scene.paths} == set(scene.note.parents)
+    assert sum(path.weight for path in scene.paths) == pytest.approx(scene.score)
+    assert not memory.recall("How is your sister doing?", plan=replace(PLAIN, seeds=2)).derived
