@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from graphmem.analysis import spoken_date, terms
 from graphmem.answer.citations import cite, cited_sentence
+from graphmem.answer.question import CAPITALISED
 from graphmem.construct.sentences import sentences
 from graphmem.schema import Citation, Passage, Recall
 
@@ -22,7 +23,6 @@ _OPENING = re.compile(
     r"(?:based on|according to) the (?:evidence|memory|context|passages?|information)(?: given| provided)?,?\s*)",
     re.I,
 )
-_NAME = re.compile(r"\b[A-Z][\w'\u2019-]*")
 _DENIES = re.compile(r"\b(?:not|no|never|none|nobody|nothing|cannot|without)\b|n['\u2019]t\b", re.I)
 
 
@@ -44,7 +44,7 @@ def borne_out(text: str, recall: Recall, passages: Sequence[Passage]) -> tuple[C
 def _bears(passage: Passage, claim: str, question: str) -> bool:
     says, asked = set(terms(claim)), set(terms(question))
     new = says - asked
-    names = set(terms(" ".join(_NAME.findall(claim))))
+    names = set(terms(" ".join(CAPITALISED.findall(claim))))
     if not new or not passage.text.strip():
         return False
     spans = sentences(passage.text)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from graphmem.analysis import spoken_date
 from graphmem.answer.citations import cite
 from graphmem.answer.evidence import Evidence, covered, evidence_for, supported
-from graphmem.answer.question import Asks, Question, read, stems
+from graphmem.answer.question import CAPITALISED, Asks, Question, read, stems
 from graphmem.answer.spans import CAPTION, NUMBERS, Setting, candidates, span_score, words_of
 from graphmem.construct.sentences import raw_sentences
 from graphmem.construct.times import TimeExpression, find_times, spoken
@@ -108,7 +108,7 @@ def who(question: Question, evidence: Sequence[Evidence]) -> Part | None:
     if question.people or subject is None:
         return None
     rest = sentence[subject.end() :]
-    does, names = stems(rest)[:1], {word for name in _NAME.findall(rest) for word in stems(name)}
+    does, names = stems(rest)[:1], {word for name in CAPITALISED.findall(rest) for word in stems(name)}
     doer = passage.speaker if subject["self"] else "" if passage.speaker else str(passage.meta.get("title", ""))
     if not doer or not {*does, *names} <= set(question.terms) or not does or set(stems(doer)) <= set(question.terms):
         return None
@@ -117,7 +117,6 @@ def who(question: Question, evidence: Sequence[Evidence]) -> Part | None:
 
 #: A person who is not named, where a sentence begins or goes on after a comma or colon.
 _SUBJECT = re.compile(r"(?:^|[,:;] )(?:In \d{4} )?(?:(?P<self>I|I'm|I've|I'd|I'll)|She|she|He|he)\b")
-_NAME = re.compile(r"\b[A-Z][\w'\u2019-]*")
 
 
 #: The lower end of "two to four days".

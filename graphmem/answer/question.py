@@ -11,6 +11,9 @@ from graphmem.schema import fold
 
 WORD = re.compile(r"[^\W_]+(?:['\u2019.&-][^\W_]+)*")
 
+#: A word with a capital, wherever it stands.
+CAPITALISED = re.compile(r"\b[A-Z][\w'\u2019-]*")
+
 
 class Asks(Enum):
     WHEN = "when"

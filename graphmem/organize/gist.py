@@ -62,16 +62,16 @@ def stands_alone(note: Note) -> bool:
 
 def best_first(notes: Sequence[Note], order: Sequence[int]) -> list[int]:
     """The rows of an order with those first that stand alone, then those that say something."""
-    return sorted(order, key=lambda row: 2 * (not says_something(notes[row])) + (not stands_alone(notes[row])))
+    return sorted(order, key=lambda row: (not says_something(notes[row]), not stands_alone(notes[row])))
 
 
-def distinct(vectors: Floats, order: Sequence[int], most: int, same: float = SAME) -> list[int]:
+def distinct(vectors: Floats, order: Sequence[int], most: int) -> list[int]:
     """The first rows of an order that do not say what an earlier one says, at most so many. O(n x most)."""
     chosen: list[int] = []
     for row in order:
         if len(chosen) == most:
             break
-        if all(float(vectors[row] @ vectors[other]) <= same for other in chosen):
+        if all(float(vectors[row] @ vectors[other]) <= SAME for other in chosen):
             chosen.append(row)
     return chosen
 

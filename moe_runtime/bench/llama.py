@@ -18,25 +18,16 @@ import numpy.typing as npt
 import torch
 
 from graphmem.moe_runtime.errors import MoeError
+from graphmem.moe_runtime.refactor.dequantize import LAYER_NAMES, TOP_NAMES
 
 FAMILY = "qwen3_moe"  # what the shapes of the bench are
 ROUNDS = 3
 _LIMIT_S = 1_800
 
-#: GGUF's tensor names below `blk.N.`, and Hugging Face's below `model.layers.N.`; a layer's experts are one tensor.
-LAYER = {
-    "attn_norm": "input_layernorm",
-    "ffn_norm": "post_attention_layernorm",
-    "attn_q": "self_attn.q_proj",
-    "attn_k": "self_attn.k_proj",
-    "attn_v": "self_attn.v_proj",
-    "attn_output": "self_attn.o_proj",
-    "attn_q_norm": "self_attn.q_norm",
-    "attn_k_norm": "self_attn.k_norm",
-    "ffn_gate_inp": "mlp.gate",
-}
+#: As `LAYER_NAMES`; the feed-forward part is a router and, in one tensor each, the matrices of all experts of a layer.
+LAYER = {name: source for name, source in LAYER_NAMES.items() if not source.startswith("mlp.")}
+LAYER["ffn_gate_inp"] = "mlp.gate"
 EXPERTS = {"ffn_gate_exps": "gate_proj", "ffn_up_exps": "up_proj", "ffn_down_exps": "down_proj"}
-TOP = {"token_embd": "model.embed_tokens", "output_norm": "model.norm", "output": "lm_head"}
 #: llama.cpp wants norms and routers in float32.
 _FLOAT32 = ("norm", "ffn_gate_inp")
 
@@ -113,7 +104,7 @@ def _describe(writer: Any, config: Any) -> None:
 
 def _tensors(config: Any, weights: _Weights) -> Iterator[tuple[str, list[str]]]:
     """GGUF's tensors, and the checkpoint's that each is made of: one, or those of all experts of a layer."""
-    for name, source in TOP.items():
+    for name, source in TOP_NAMES.items():
         if f"{source}.weight" in weights:  # tied embeddings are no tensor of their own
             yield f"{name}.weight", [f"{source}.weight"]
     for layer in range(config.num_hidden_layers):
